@@ -1,0 +1,87 @@
+package guard
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"time"
+)
+
+// Policy is what the operator of Keyreeve decided.
+type Policy struct {
+	// DeleteGrace is how long a key stays inactive before it may be deleted.
+	DeleteGrace time.Duration
+	// EventMaxAge is how old an event may be and still be acted on.
+	EventMaxAge time.Duration
+	// MaxChanges is how many keys may be changed within an hour, over all users.
+	MaxChanges int
+	// Exemptions are the users and keys that Keyreeve leaves alone.
+	Exemptions []Exemption
+	// Operators are patterns of actors that count as administrators of the contract without being one in IONOS.
+	Operators []Pattern
+}
+
+// Exemption keeps Keyreeve off the users and keys that its pattern names.
+type Exemption struct {
+	Pattern Pattern
+	// Until is the moment the exemption ends; zero for one without an end.
+	Until time.Time
+}
+
+// ParseExemption reads "pattern" or "pattern@2027-01-31", the last day on which the exemption holds, in UTC.
+func ParseExemption(s string) (Exemption, error) {
+	s = strings.TrimSpace(s)
+	name, day, dated := cutLast(s, "@")
+	if !dated || strings.Trim(day, "0123456789-") != "" {
+		pattern, err := ParsePattern(s)
+		return Exemption{Pattern: pattern}, err
+	}
+	last, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		return Exemption{}, fmt.Errorf("%q ends in something like a date that is none: write pattern@2027-01-31", s)
+	}
+	pattern, err := ParsePattern(name)
+	return Exemption{Pattern: pattern, Until: last.AddDate(0, 0, 1)}, err
+}
+
+func (e Exemption) holds(now time.Time) bool { return e.Until.IsZero() || now.Before(e.Until) }
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// Pattern matches a name without regard to case; * stands for any run of characters without a slash.
+type Pattern string
+
+// ParsePattern reads one pattern, which must not be empty.
+func ParsePattern(s string) (Pattern, error) {
+	s = strings.ToLower(strings.TrimSpace(s))
+	if s == "" {
+		return "", fmt.Errorf("a pattern is empty")
+	}
+	if _, err := path.Match(s, ""); err != nil {
+		return "", fmt.Errorf("%q is not a pattern: it has an open bracket or a lone backslash", s)
+	}
+	return Pattern(s), nil
+}
+
+// Matches reports whether the pattern names s. An empty s is never named.
+func (p Pattern) Matches(s string) bool {
+	matched, err := path.Match(string(p), strings.ToLower(s))
+	return err == nil && matched && s != ""
+}
+
+// Trusts reports whether the policy itself makes the actor an administrator. Besides e-mails a pattern may name
+// the ARN of an operator that has none, as a script's role has.
+func (p Policy) Trusts(a Actor) bool {
+	for _, pattern := range p.Operators {
+		if pattern.Matches(a.Email) || a.Kind == Operator && a.Email == "" && pattern.Matches(a.Name) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,79 @@
+package guard
+
+import "time"
+
+// Outcome is what became of one key.
+type Outcome string
+
+// The outcomes. Superseded is no refusal: the event came too late, after a newer change of the same key.
+const (
+	Changed    Outcome = "changed"
+	Unchanged  Outcome = "unchanged"
+	Refused    Outcome = "refused"
+	Superseded Outcome = "superseded"
+	Failed     Outcome = "failed"
+)
+
+// KeyResult is the outcome of one key. Rule and Remedy are set where it was refused, Message wherever there is
+// something to explain.
+type KeyResult struct {
+	ID      string  `json:"id"`
+	Outcome Outcome `json:"outcome"`
+	Rule    Rule    `json:"rule,omitempty"`
+	Message string  `json:"message,omitempty"`
+	Remedy  string  `json:"remedy,omitempty"`
+	// Overridden names the rules that would have refused the change.
+	Overridden []Rule `json:"overridden,omitempty"`
+	// Active is the key's state as last known; a deleted key is not active.
+	Active bool `json:"active"`
+}
+
+// WarningCode names a [Warning].
+type WarningCode string
+
+// The warnings.
+const (
+	// UserCanCreateKeys: the user can still log in to IONOS, and so make a new key.
+	UserCanCreateKeys WarningCode = "user_can_create_keys"
+	// UnknownUser: the person who left has no IONOS user, so there was nothing to switch off.
+	UnknownUser WarningCode = "unknown_user"
+	// NotAnnounced: the outcome could not be put on the bus.
+	NotAnnounced WarningCode = "not_announced"
+)
+
+// Warning is something the asker should know although the request was carried out.
+type Warning struct {
+	Code    WarningCode `json:"code"`
+	Message string      `json:"message"`
+}
+
+// Result is what became of a request: one outcome a key.
+type Result struct {
+	ID       string      `json:"id"`
+	Action   Action      `json:"action"`
+	User     User        `json:"user"`
+	DryRun   bool        `json:"dryRun"`
+	Keys     []KeyResult `json:"keys"`
+	Warnings []Warning   `json:"warnings,omitempty"`
+}
+
+// Any reports whether a key of the result has the outcome.
+func (r Result) Any(outcome Outcome) bool {
+	for _, k := range r.Keys {
+		if k.Outcome == outcome {
+			return true
+		}
+	}
+	return false
+}
+
+// Finished is a result as the bus announces it: with who asked, why, and where they want to hear of it.
+type Finished struct {
+	Result
+	Actor       Actor     `json:"actor"`
+	Reason      string    `json:"reason,omitempty"`
+	Source      string    `json:"source,omitempty"`
+	OccurredAt  time.Time `json:"occurredAt"`
+	Offboarding bool      `json:"offboarding,omitempty"`
+	ReplyTo     ReplyTo   `json:"replyTo,omitzero"`
+}
