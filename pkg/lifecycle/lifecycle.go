@@ -1,0 +1,152 @@
+// Package lifecycle carries out one request: it takes the user's lease, reads keys and memory, lets the guard
+// judge, switches or deletes, verifies, records and announces.
+//
+// It stands between the trigger package, which makes requests of payloads, and the packages that speak to the
+// world; of these it knows only the small interfaces below.
+package lifecycle
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"keyreeve/pkg/guard"
+)
+
+// Directory reads users and keys from the IONOS API.
+type Directory interface {
+	// FindUser looks a user up by e-mail address or UUID. Nobody is an error of kind [guard.NotFound].
+	FindUser(ctx context.Context, ref string) (guard.User, error)
+	// ListKeys returns all keys of the user.
+	ListKeys(ctx context.Context, userID string) ([]guard.Key, error)
+	// Administers reports whether the user is the owner or an administrator of the contract.
+	Administers(ctx context.Context, user guard.User) (bool, error)
+}
+
+// Writer changes keys. A key that is already gone counts as deleted.
+type Writer interface {
+	SwitchKey(ctx context.Context, userID, keyID string, active bool) error
+	DeleteKey(ctx context.Context, userID, keyID string) error
+}
+
+// Leases keep two requests from judging the same user at once.
+type Leases interface {
+	// Acquire takes the user's lease for ttl. One that another holds is an error of kind [guard.Unavailable].
+	Acquire(ctx context.Context, userID, holder string, ttl time.Duration) error
+	// Release gives the lease back if the holder still has it.
+	Release(ctx context.Context, userID, holder string) error
+}
+
+// Ledger remembers what the API does not.
+type Ledger interface {
+	Recall(ctx context.Context, userID string) (guard.Memory, error)
+	// Record adds to the memory: zero fields change nothing, and no change takes the place of a newer one.
+	Record(ctx context.Context, userID string, entry guard.Memory) error
+	// Reserve counts changes if no more than limit are counted in an hour, or if limit is zero, and returns how
+	// many were counted before.
+	Reserve(ctx context.Context, changes, limit int) (already int, err error)
+}
+
+// Buckets answers whether a user owns buckets, by means of one of the user's active keys. It never takes more
+// than a moment, and answers that it cannot be known where it fails.
+type Buckets interface {
+	Owned(ctx context.Context, userID string) guard.Ownership
+}
+
+// Announcer puts outcomes on the bus.
+type Announcer interface {
+	Announce(ctx context.Context, finished guard.Finished) error
+}
+
+// Lifecycle carries out requests. All fields must be set, but for Bus.
+type Lifecycle struct {
+	Reader
+	Writer  Writer
+	Leases  Leases
+	Buckets Buckets
+	// Bus is where outcomes are announced; nil: nowhere.
+	Bus Announcer
+	// Holder makes a name for the holder of a lease, different at each call.
+	Holder func() string
+	Logger *slog.Logger
+}
+
+// writesAtOnce bounds the writes of one request. A user has at most five keys.
+const writesAtOnce = 5
+
+// Do carries out one valid request. The result has one outcome a key. An error means that there is no result:
+// nothing was changed, unless its message says so.
+func (l *Lifecycle) Do(ctx context.Context, req guard.Request) (guard.Result, error) {
+	user, administers, err := l.who(ctx, req)
+	if err != nil {
+		if req.Offboarding && guard.KindOf(err) == guard.NotFound {
+			l.announce(ctx, req, unknownLeaver(req))
+		}
+		return guard.Result{}, err
+	}
+	result, err := l.underLease(ctx, req, user, administers)
+	if err != nil {
+		return guard.Result{}, err
+	}
+	l.log(ctx, req, result)
+	if warning, failed := l.announce(ctx, req, result); failed {
+		result.Warnings = append(result.Warnings, warning)
+	}
+	return result, nil
+}
+
+// unknownLeaver is the result for somebody who left and never was an IONOS user: visible, and nothing to do.
+func unknownLeaver(req guard.Request) guard.Result {
+	return guard.Result{
+		ID: req.ID, Action: req.Action, User: guard.User{Email: req.User}, DryRun: req.DryRun, Keys: []guard.KeyResult{},
+		Warnings: []guard.Warning{{Code: guard.UnknownUser, Message: req.User + " left and is no user of the IONOS contract."}},
+	}
+}
+
+func (l *Lifecycle) underLease(ctx context.Context, req guard.Request, user guard.User, administers bool) (guard.Result, error) {
+	release, err := l.lease(ctx, user)
+	if err != nil {
+		return guard.Result{}, err
+	}
+	defer release()
+
+	run := run{Lifecycle: l, req: req, ledger: l.Ledger, writer: l.Writer}
+	if req.DryRun {
+		run.ledger, run.writer = dryLedger{l.Ledger}, dryWriter{}
+	}
+	return run.carryOut(ctx, user, administers)
+}
+
+// announce puts the result on the bus. That it could not be put there is a warning: the work itself is done and
+// recorded, and doing it again would tell a different story.
+func (l *Lifecycle) announce(ctx context.Context, req guard.Request, result guard.Result) (guard.Warning, bool) {
+	if l.Bus == nil {
+		return guard.Warning{}, false
+	}
+	err := l.Bus.Announce(ctx, guard.Finished{
+		Result: result, Actor: req.Actor, Reason: req.Reason, Source: req.Source,
+		OccurredAt: req.OccurredAt, Offboarding: req.Offboarding, ReplyTo: req.ReplyTo,
+	})
+	if err == nil {
+		return guard.Warning{}, false
+	}
+	l.Logger.ErrorContext(ctx, "outcome not announced", slog.String("request", req.ID), slog.Any("error", err))
+	return guard.Warning{Code: guard.NotAnnounced, Message: "The outcome could not be put on the bus; it is recorded in the ledger."}, true
+}
+
+func (l *Lifecycle) log(ctx context.Context, req guard.Request, result guard.Result) {
+	for _, key := range result.Keys {
+		level := slog.LevelInfo
+		if key.Outcome == guard.Failed {
+			level = slog.LevelError
+		}
+		l.Logger.LogAttrs(
+			ctx, level, "key finished",
+			slog.String("request", req.ID), slog.String("action", string(req.Action)), slog.String("user", result.User.ID),
+			slog.String("key", key.ID), slog.String("outcome", string(key.Outcome)), slog.String("rule", string(key.Rule)),
+			slog.String("message", key.Message), slog.Any("overridden", key.Overridden), slog.Bool("active", key.Active),
+			slog.Bool("dryRun", req.DryRun), slog.String("actor", req.Actor.String()), slog.String("source", req.Source),
+			slog.String("reason", req.Reason), slog.Bool("offboarding", req.Offboarding),
+		)
+	}
+}

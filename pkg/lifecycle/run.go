@@ -1,0 +1,215 @@
+package lifecycle
+
+import (
+	"context"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"keyreeve/pkg/guard"
+)
+
+// run is one request on its way, with the hands it may use: real ones, or those of a dry run.
+type run struct {
+	*Lifecycle
+	req    guard.Request
+	writer Writer
+	ledger Ledger
+}
+
+// carryOut does the work between taking and giving back the lease.
+func (r run) carryOut(ctx context.Context, user guard.User, administers bool) (guard.Result, error) {
+	refused := guard.RefusedOutright(r.req, guard.Reading{User: user, ActorAdministers: administers}, r.Policy, r.Clock())
+	buckets, stop := r.askBuckets(ctx, user, refused)
+	defer stop()
+
+	reading, err := r.read(ctx, user, administers)
+	if err != nil {
+		return guard.Result{}, err
+	}
+	verdicts, err := r.judge(ctx, &reading)
+	if err != nil {
+		return guard.Result{}, err
+	}
+	if r.req.Offboarding && !refused {
+		if err := r.markOffboarded(ctx, reading, verdicts); err != nil {
+			return guard.Result{}, err
+		}
+	}
+	keys, entry := r.act(ctx, reading, verdicts, buckets)
+	if err := r.ledger.Record(ctx, user.ID, entry); err != nil {
+		return guard.Result{}, &guard.Error{
+			Kind: guard.Unavailable, Err: err,
+			Message: "The keys were written, but the ledger could not record it: " + tell(keys) + ".",
+			Remedy:  "Send the request again: what is done already is left as it is, and recorded.",
+		}
+	}
+	return guard.Result{
+		ID: r.req.ID, Action: r.req.Action, User: user, DryRun: r.req.DryRun,
+		Keys: keys, Warnings: guard.Warnings(r.req, user),
+	}, nil
+}
+
+// judge asks the guard twice: what it would let through is reserved in the count of recent changes, and judged
+// again with that count, so that requests that count at once cannot all fit below the limit.
+func (r run) judge(ctx context.Context, reading *guard.Reading) ([]guard.Verdict, error) {
+	verdicts := guard.Judge(r.req, *reading, r.Policy, r.Clock())
+	if len(verdicts) > 0 && count(verdicts, guard.Verdict.Missing) == len(verdicts) {
+		return nil, &guard.Error{Kind: guard.NotFound, Message: verdicts[0].Message, Remedy: "GET /v1/users/{user}/keys lists the keys."}
+	}
+	planned := count(verdicts, guard.Verdict.Allowed)
+	if planned == 0 {
+		return verdicts, nil
+	}
+	var err error
+	reading.RecentChanges, err = r.ledger.Reserve(ctx, planned, guard.ChangeLimit(r.req, *reading, r.Policy))
+	if err != nil {
+		return nil, err
+	}
+	return guard.Judge(r.req, *reading, r.Policy, r.Clock()), nil
+}
+
+func count(verdicts []guard.Verdict, is func(guard.Verdict) bool) (n int) {
+	for _, v := range verdicts {
+		if is(v) {
+			n++
+		}
+	}
+	return n
+}
+
+// markOffboarded notes that the user left before any key is touched, so that nobody can switch one back on in
+// between. An event that came too late for every key says nothing about the user either.
+func (r run) markOffboarded(ctx context.Context, reading guard.Reading, verdicts []guard.Verdict) error {
+	heeded := func(v guard.Verdict) bool { return v.Outcome != guard.Refused && v.Outcome != guard.Superseded }
+	if len(verdicts) > 0 && count(verdicts, heeded) == 0 || !r.req.OccurredAt.After(reading.Memory.OffboardedAt) {
+		return nil
+	}
+	return r.ledger.Record(ctx, reading.User.ID, guard.Memory{OffboardedAt: r.req.OccurredAt})
+}
+
+// act writes what the guard let through, all keys at once, looks again where the guard demands it, and returns
+// the outcomes with what the ledger is to remember of them.
+func (r run) act(ctx context.Context, reading guard.Reading, verdicts []guard.Verdict, buckets func() guard.Ownership) ([]guard.KeyResult, guard.Memory) {
+	witness := r.witness(reading, verdicts)
+	results := make([]guard.KeyResult, len(verdicts))
+	var owned guard.Ownership
+	var writes errgroup.Group
+	writes.SetLimit(writesAtOnce)
+	for i, v := range verdicts {
+		if !v.Allowed() {
+			results[i] = guard.KeyResult{ID: v.KeyID, Outcome: v.Outcome, Rule: v.Rule, Message: v.Message, Remedy: v.Remedy, Active: v.Key.Active}
+			continue
+		}
+		writes.Go(func() error {
+			if v.KeyID == witness {
+				owned = buckets()
+			}
+			results[i] = r.write(ctx, reading.User, v)
+			return nil
+		})
+	}
+	_ = writes.Wait() // Each write's error is part of its result.
+	if r.req.Guarded() {
+		r.lookAgain(ctx, reading.User, verdicts, results)
+	}
+	return results, r.entry(reading, results, owned)
+}
+
+// witness returns the id of the key that has to stay active until it is known whether its user owns buckets: the
+// one that answers the question, where no key will be active afterwards.
+func (r run) witness(reading guard.Reading, verdicts []guard.Verdict) string {
+	active := guard.ActiveKeys(reading.Keys)
+	if r.req.Action != guard.Deactivate || count(verdicts, guard.Verdict.Allowed) < len(active) {
+		return ""
+	}
+	return guard.Newest(active).ID
+}
+
+// askBuckets starts asking whether the user owns buckets where the request may switch off the last active key,
+// and returns the function that waits for the answer. It starts before the keys are read, since a leaver's last
+// key stays on until the answer is there.
+func (r run) askBuckets(ctx context.Context, user guard.User, refused bool) (answer func() guard.Ownership, stop func()) {
+	if refused || r.req.Action != guard.Deactivate || r.req.Guarded() {
+		return func() guard.Ownership { return guard.OwnsUnknown }, func() {}
+	}
+	ctx, stop = context.WithCancel(ctx)
+	answers := make(chan guard.Ownership, 1)
+	go func() { answers <- r.Buckets.Owned(ctx, user.ID) }()
+	return func() guard.Ownership { return <-answers }, stop
+}
+
+// write changes one key and says what became of it.
+func (r run) write(ctx context.Context, user guard.User, v guard.Verdict) guard.KeyResult {
+	var err error
+	if r.req.Action == guard.Delete {
+		err = r.writer.DeleteKey(ctx, user.ID, v.KeyID)
+	} else {
+		err = r.writer.SwitchKey(ctx, user.ID, v.KeyID, r.req.Action == guard.Activate)
+	}
+	switch {
+	case err == nil:
+		return guard.KeyResult{ID: v.KeyID, Outcome: guard.Changed, Overridden: v.Overridden, Active: r.req.Action == guard.Activate}
+	case guard.KindOf(err) == guard.NotFound && r.req.Action == guard.Deactivate:
+		return guard.KeyResult{ID: v.KeyID, Outcome: guard.Unchanged, Message: "The key was deleted elsewhere in the meantime."}
+	default:
+		return failed(v.KeyID, err, v.Key.Active)
+	}
+}
+
+func failed(keyID string, err error, active bool) guard.KeyResult {
+	known := guard.AsError(err)
+	return guard.KeyResult{ID: keyID, Outcome: guard.Failed, Message: known.Message, Remedy: known.Remedy, Active: active}
+}
+
+// lookAgain makes sure that a guarded deactivation left its user an active key, whatever else happened at the same
+// moment, and switches one back on if not. Keys that were written count as off, whether the API shows it yet or
+// not; where it cannot be read, nobody can be sure, and the key goes back on.
+func (r run) lookAgain(ctx context.Context, user guard.User, verdicts []guard.Verdict, results []guard.KeyResult) {
+	written := make(map[string]int)
+	var off []guard.Key
+	for i, v := range verdicts {
+		if v.Allowed() {
+			off, written[v.KeyID] = append(off, v.Key), i
+		}
+	}
+	if len(off) == 0 {
+		return
+	}
+	keys, unread := r.Directory.ListKeys(ctx, user.ID)
+	var others []guard.Key
+	for _, k := range guard.ActiveKeys(keys) {
+		if _, ours := written[k.ID]; !ours {
+			others = append(others, k)
+		}
+	}
+	last, must := guard.MustStay(off, others)
+	if !must {
+		return
+	}
+	i := written[last.ID]
+	if err := r.writer.SwitchKey(ctx, user.ID, last.ID, true); err != nil {
+		results[i] = failed(last.ID, err, false)
+		results[i].Message = "The key was switched off, may be the user's last, and could not be switched back on: " + results[i].Message
+		results[i].Remedy = "Look at the user's keys at once and activate one."
+		return
+	}
+	if unread != nil {
+		results[i] = failed(last.ID, unread, true)
+		results[i].Message = "The key was switched off and on again, as nobody could make sure that another key is active: " + results[i].Message
+		return
+	}
+	results[i] = guard.KeyResult{
+		ID: last.ID, Outcome: guard.Refused, Rule: guard.LastActiveKey, Active: true,
+		Message: "The key was switched off and on again: meanwhile the user's other keys were switched off elsewhere.",
+		Remedy:  "Look at who else changes this user's keys, then send the request again.",
+	}
+}
+
+func tell(keys []guard.KeyResult) string {
+	told := make([]string, len(keys))
+	for i, k := range keys {
+		told[i] = k.ID + " " + string(k.Outcome)
+	}
+	return strings.Join(told, ", ")
+}
