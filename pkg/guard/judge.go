@@ -114,7 +114,7 @@ func (j judgement) judge(id string) Verdict {
 		}
 	}
 	switch {
-	case j.req.OccurredAt.Before(last.OccurredAt):
+	case tooLate(j.req.OccurredAt, last.OccurredAt):
 		verdict.Outcome = Superseded
 		verdict.Message = "A newer event, of " + when(last.OccurredAt) + ", already decided on this key (" + string(last.Action) + ")."
 		return verdict
@@ -136,6 +136,10 @@ func (j judgement) judge(id string) Verdict {
 	}
 	return verdict
 }
+
+// tooLate reports whether an event is older than the last one that decided. Many senders tell the time in whole
+// seconds: within one second nobody knows which came first, and the one that arrives last counts.
+func tooLate(event, last time.Time) bool { return event.Before(last.Truncate(time.Second)) }
 
 // rule is one reason to refuse. Its function returns a message where it refuses, and what would make it pass.
 type rule struct {

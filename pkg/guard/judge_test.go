@@ -128,19 +128,20 @@ func (table judgements) run(t *testing.T) {
 
 func TestOutcomesWithoutARule(t *testing.T) {
 	judgements{
-		"a key is deactivated":           {deactivate(older).has(key(older, true), key(newer, true)), map[string]string{older: "go"}},
-		"a key is activated":             {activate(inactive).has(key(inactive, false)), map[string]string{inactive: "go"}},
-		"an inactive key is deleted":     {remove(inactive).has(key(inactive, false), key(newer, true)), map[string]string{inactive: "go"}},
-		"no keys means all keys":         {newScene(guard.Activate, nil).has(key(inactive, false), key(newer, true)), map[string]string{inactive: "go", newer: "unchanged"}},
-		"inactive already":               {deactivate(inactive).has(key(inactive, false)), map[string]string{inactive: "unchanged"}},
-		"active already":                 {activate(newer).has(key(newer, true)), map[string]string{newer: "unchanged"}},
-		"unknown key":                    {deactivate(older).has(key(newer, true)), map[string]string{older: "failed"}},
-		"deleted before, deleted again":  {remove(older).changed(older, guard.Change{Action: guard.Delete, OccurredAt: ago(day)}), map[string]string{older: "unchanged"}},
-		"deleted before, deactivated":    {deactivate(older).changed(older, guard.Change{Action: guard.Delete, OccurredAt: ago(day)}), map[string]string{older: "unchanged"}},
-		"deleted before, activated":      {activate(older).changed(older, guard.Change{Action: guard.Delete, OccurredAt: ago(day)}), map[string]string{older: "failed"}},
-		"older than the last change":     {activate(inactive).has(key(inactive, false)).changed(inactive, guard.Change{Action: guard.Deactivate, OccurredAt: ago(time.Second)}), map[string]string{inactive: "superseded"}},
-		"as old as the last change":      {deactivate(inactive).has(key(inactive, false)).changed(inactive, guard.Change{Action: guard.Deactivate, OccurredAt: ago(time.Minute)}), map[string]string{inactive: "unchanged"}},
-		"exemption of the others' state": {deactivate(inactive).has(key(inactive, false)).with(exempting("alice@*")), map[string]string{inactive: "unchanged"}},
+		"a key is deactivated":                  {deactivate(older).has(key(older, true), key(newer, true)), map[string]string{older: "go"}},
+		"a key is activated":                    {activate(inactive).has(key(inactive, false)), map[string]string{inactive: "go"}},
+		"an inactive key is deleted":            {remove(inactive).has(key(inactive, false), key(newer, true)), map[string]string{inactive: "go"}},
+		"no keys means all keys":                {newScene(guard.Activate, nil).has(key(inactive, false), key(newer, true)), map[string]string{inactive: "go", newer: "unchanged"}},
+		"inactive already":                      {deactivate(inactive).has(key(inactive, false)), map[string]string{inactive: "unchanged"}},
+		"active already":                        {activate(newer).has(key(newer, true)), map[string]string{newer: "unchanged"}},
+		"unknown key":                           {deactivate(older).has(key(newer, true)), map[string]string{older: "failed"}},
+		"deleted before, deleted again":         {remove(older).changed(older, guard.Change{Action: guard.Delete, OccurredAt: ago(day)}), map[string]string{older: "unchanged"}},
+		"deleted before, deactivated":           {deactivate(older).changed(older, guard.Change{Action: guard.Delete, OccurredAt: ago(day)}), map[string]string{older: "unchanged"}},
+		"deleted before, activated":             {activate(older).changed(older, guard.Change{Action: guard.Delete, OccurredAt: ago(day)}), map[string]string{older: "failed"}},
+		"older than the last change":            {activate(inactive).has(key(inactive, false)).changed(inactive, guard.Change{Action: guard.Deactivate, OccurredAt: ago(time.Second)}), map[string]string{inactive: "superseded"}},
+		"in the same second as the last change": {activate(inactive).has(key(inactive, false)).changed(inactive, guard.Change{Action: guard.Deactivate, OccurredAt: ago(time.Minute - 999*time.Millisecond)}), map[string]string{inactive: "go"}},
+		"as old as the last change":             {deactivate(inactive).has(key(inactive, false)).changed(inactive, guard.Change{Action: guard.Deactivate, OccurredAt: ago(time.Minute)}), map[string]string{inactive: "unchanged"}},
+		"exemption of the others' state":        {deactivate(inactive).has(key(inactive, false)).with(exempting("alice@*")), map[string]string{inactive: "unchanged"}},
 	}.run(t)
 }
 

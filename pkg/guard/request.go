@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/mail"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -100,10 +99,16 @@ const (
 // ClockSkew is how far ahead of this clock an event's time may lie.
 const ClockSkew = 5 * time.Minute
 
-var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
 // IsUUID reports whether ref has the form of a user's UUID rather than an e-mail address.
-func IsUUID(ref string) bool { return uuidForm.MatchString(ref) }
+func IsUUID(ref string) bool {
+	groups := strings.Split(ref, "-")
+	for i, length := range []int{8, 4, 4, 4, 12} {
+		if len(groups) != 5 || len(groups[i]) != length || strings.Trim(groups[i], "0123456789abcdefABCDEF") != "" {
+			return false
+		}
+	}
+	return true
+}
 
 // IsEmail reports whether ref is a bare e-mail address.
 func IsEmail(ref string) bool {
@@ -157,7 +162,10 @@ func (r Request) Validate(now time.Time) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return &Error{Kind: Invalid, Message: "The request is not valid: " + strings.Join(problems, "; ") + "."}
+	return &Error{
+		Kind: Invalid, Message: "The request is not valid: " + strings.Join(problems, "; ") + ".",
+		Remedy: "Correct it and send it again.",
+	}
 }
 
 func (Request) validateKeys(field string, ids []string, problem func(string, ...any)) {

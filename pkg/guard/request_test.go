@@ -126,3 +126,21 @@ func TestAsError(t *testing.T) {
 		t.Error("no error has a kind")
 	}
 }
+
+func TestIsUUID(t *testing.T) {
+	for ref, want := range map[string]bool{
+		alice().ID:                               true,
+		strings.ToUpper(alice().ID):              true,
+		"":                                       false,
+		"alice@example.com":                      false,
+		"1c6ba1ba4f9a4f0a9d3a0d7b3b1c6c01":       false,
+		"1c6ba1ba-4f9a-4f0a-9d3a-0d7b3b1c6c0":    false,
+		"1c6ba1ba-4f9a-4f0a-9d3a-0d7b3b1c6c01-":  false,
+		"1c6ba1ba-4f9a-4f0a-9d3a-0d7b3b1c6c0g":   false,
+		"1c6ba1ba-4f9a-4f0a-9d3a-0d7b3b1c6c01\n": false,
+	} {
+		if got := guard.IsUUID(ref); got != want {
+			t.Errorf("%q: %v, want %v", ref, got, want)
+		}
+	}
+}
