@@ -1,0 +1,84 @@
+package ionos
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// pace spreads writes so that they stay within the rate limit that IONOS reports with every answer: a bucket of
+// a burst of writes, refilled evenly. The zero pace knows no limit yet and holds nobody up. It waits for nobody
+// either: callers do.
+//
+// Where it cannot know, it takes the bucket to be emptier than it may be: that costs a moment, and the opposite
+// a refusal.
+type pace struct {
+	mu sync.Mutex
+	// rate is how many writes a second are allowed; 0 where IONOS has not said.
+	rate, burst float64
+	// left is how many writes were left at that time; below zero, writes that wait their turn have claimed them.
+	left float64
+	at   time.Time
+	// unanswered counts the writes that claimed a turn and have no answer yet, whether they wait or are under way.
+	unanswered int
+	// overlapping is true while there may be answers that overtook each other, so that the last one to arrive is
+	// not the latest news.
+	overlapping bool
+}
+
+// take claims the next turn and returns how long it is until then. Every take is followed by one answered or
+// giveBack.
+func (p *pace) take(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unanswered++
+	p.overlapping = p.overlapping || p.unanswered > 1
+	if p.rate == 0 {
+		return 0
+	}
+	p.refill(now)
+	p.left--
+	return max(0, time.Duration(-p.left/p.rate*float64(time.Second)))
+}
+
+// giveBack returns a turn that was not used.
+func (p *pace) giveBack() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left++
+	p.settle()
+}
+
+// answered notes what the answer to a write says of the rate limit. An answer that says nothing, or did not come,
+// leaves the estimate as it was.
+func (p *pace) answered(header http.Header, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	defer p.settle()
+	limit, limitErr := strconv.ParseUint(header.Get("X-Ratelimit-Limit"), 10, 31)
+	burst, burstErr := strconv.ParseUint(header.Get("X-Ratelimit-Burst"), 10, 31)
+	remaining, remainingErr := strconv.ParseUint(header.Get("X-Ratelimit-Remaining"), 10, 31)
+	if limitErr != nil || burstErr != nil || remainingErr != nil {
+		return
+	}
+	// The other writes may have reached IONOS after this one.
+	left := float64(remaining) - float64(p.unanswered-1)
+	if p.rate > 0 && p.overlapping {
+		p.refill(now)
+		left = min(left, p.left)
+	}
+	p.rate, p.burst, p.left, p.at = float64(limit)/60, float64(burst), left, now
+}
+
+// refill brings left up to date.
+func (p *pace) refill(now time.Time) {
+	p.left = min(p.burst, p.left+p.rate*now.Sub(p.at).Seconds())
+	p.at = now
+}
+
+// settle ends a turn.
+func (p *pace) settle() {
+	p.unanswered--
+	p.overlapping = p.overlapping && p.unanswered > 0
+}
