@@ -1,0 +1,170 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"keyreeve/pkg/guard"
+)
+
+// Bolt is a ledger in one file on this machine, which several processes and goroutines may share.
+type Bolt struct {
+	file  *sharedFile
+	clock func() time.Time
+}
+
+// The buckets of the file, and the one key in the last of them.
+const (
+	usersBucket    = "users"
+	leasesBucket   = "leases"
+	countersBucket = "counters"
+	changesCounter = "changes"
+)
+
+// OpenBolt returns the ledger in the file at path. It creates the file where there is none, whole or not at all, and
+// never a folder. The file is not kept open: each call opens, locks, uses and closes it.
+func OpenBolt(ctx context.Context, path string, clock func() time.Time) (*Bolt, error) {
+	file, err := openShared(path)
+	if err != nil {
+		return nil, err
+	}
+	b := &Bolt{file: file, clock: clock}
+	// Every start of a function comes here, and a write costs more than the rest of it.
+	complete := false
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		complete = tx.Bucket([]byte(usersBucket)) != nil && tx.Bucket([]byte(leasesBucket)) != nil && tx.Bucket([]byte(countersBucket)) != nil
+		return nil
+	})
+	if err == nil && !complete {
+		err = b.update(ctx, createBuckets)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func createBuckets(tx *bbolt.Tx) error {
+	for _, name := range []string{usersBucket, leasesBucket, countersBucket} {
+		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Acquire takes the user's lease for ttl, or renews it where holder has it already. Where another has it, the error is
+// of kind [guard.Unavailable] and its RetryAfter is the rest of that lease.
+func (b *Bolt) Acquire(ctx context.Context, userID, holder string, ttl time.Duration) error {
+	return b.update(ctx, func(tx *bbolt.Tx) error {
+		lease, err := get[leaseItem](tx, leasesBucket, userID)
+		if err != nil {
+			return err
+		}
+		now := b.clock().UTC()
+		if rest := lease.Until.Sub(now); rest > 0 && lease.Holder != holder {
+			return taken(lease.Holder, rest)
+		}
+		return put(tx, leasesBucket, userID, leaseItem{Holder: holder, Until: now.Add(ttl)})
+	})
+}
+
+// Release gives the user's lease back. Where holder does not have it (any more), nothing happens.
+func (b *Bolt) Release(ctx context.Context, userID, holder string) error {
+	return b.update(ctx, func(tx *bbolt.Tx) error {
+		lease, err := get[leaseItem](tx, leasesBucket, userID)
+		if err != nil || lease.Holder != holder {
+			return err
+		}
+		return tx.Bucket([]byte(leasesBucket)).Delete([]byte(userID))
+	})
+}
+
+// Recall returns all that is known of the user, with times in UTC; the zero Memory for a user never heard of.
+func (b *Bolt) Recall(ctx context.Context, userID string) (guard.Memory, error) {
+	var user userItem
+	err := b.view(ctx, func(tx *bbolt.Tx) (err error) {
+		user, err = get[userItem](tx, usersBucket, userID)
+		return err
+	})
+	return user.memory(), err
+}
+
+// Record adds entry to what is known of the user. Each part of it counts only if it is not older than what is stored:
+// the mark of offboarding by its time, the answer about buckets by its At, the change of a key by its OccurredAt.
+// What entry leaves zero stays as it is.
+func (b *Bolt) Record(ctx context.Context, userID string, entry guard.Memory) error {
+	return b.update(ctx, func(tx *bbolt.Tx) error {
+		user, err := get[userItem](tx, usersBucket, userID)
+		if err != nil {
+			return err
+		}
+		user.merge(entry)
+		return put(tx, usersBucket, userID, user)
+	})
+}
+
+// Reserve counts that many changes more, unless they would bring the last hour's above limit: then it counts none.
+// A limit of zero or less is no limit. It returns how many the last hour had before, so the changes were counted if
+// already+changes <= limit. No changes only read the number.
+//
+// The hour slides by the minute: a change counts for at least 60 and at most 61 minutes.
+func (b *Bolt) Reserve(ctx context.Context, changes, limit int) (already int, err error) {
+	if changes < 0 {
+		return 0, &guard.Error{Kind: guard.Internal, Message: "A number of changes cannot be negative."}
+	}
+	err = b.update(ctx, func(tx *bbolt.Tx) error {
+		counters, err := get[counterItem](tx, countersBucket, changesCounter)
+		if err != nil {
+			return err
+		}
+		now := b.clock()
+		counters.prune(now)
+		already = counters.total()
+		if changes == 0 || limit > 0 && already+changes > limit {
+			return nil
+		}
+		if counters == nil {
+			counters = counterItem{}
+		}
+		counters[minuteOf(now)] += changes
+		return put(tx, countersBucket, changesCounter, counters)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return already, nil
+}
+
+func (b *Bolt) update(ctx context.Context, change func(*bbolt.Tx) error) error {
+	return b.file.use(ctx, func(db *bbolt.DB) error { return db.Update(change) })
+}
+
+func (b *Bolt) view(ctx context.Context, look func(*bbolt.Tx) error) error {
+	return b.file.use(ctx, func(db *bbolt.DB) error { return db.View(look) })
+}
+
+// get returns the item stored under key, the zero item where there is none.
+func get[T any](tx *bbolt.Tx, bucket, key string) (T, error) {
+	var item T
+	data := tx.Bucket([]byte(bucket)).Get([]byte(key))
+	if data == nil {
+		return item, nil
+	}
+	if err := json.Unmarshal(data, &item); err != nil {
+		return item, fmt.Errorf("read the item %s/%s: %w", bucket, key, err)
+	}
+	return item, nil
+}
+
+func put(tx *bbolt.Tx, bucket, key string, item any) error {
+	data, err := json.Marshal(item)
+	if err != nil {
+		return fmt.Errorf("write the item %s/%s: %w", bucket, key, err)
+	}
+	return tx.Bucket([]byte(bucket)).Put([]byte(key), data)
+}

@@ -1,0 +1,423 @@
+package ledger_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"keyreeve/pkg/guard"
+)
+
+// Ledger is what every ledger must do; testLedger says how.
+type Ledger interface {
+	Acquire(ctx context.Context, userID, holder string, ttl time.Duration) error
+	Release(ctx context.Context, userID, holder string) error
+	Recall(ctx context.Context, userID string) (guard.Memory, error)
+	Record(ctx context.Context, userID string, entry guard.Memory) error
+	Reserve(ctx context.Context, changes, limit int) (already int, err error)
+}
+
+// clock is a time that a test moves by hand.
+type clock struct{ unixNano atomic.Int64 }
+
+func clockAt(t time.Time) *clock {
+	c := new(clock)
+	c.unixNano.Store(t.UnixNano())
+	return c
+}
+
+func (c *clock) now() time.Time          { return time.Unix(0, c.unixNano.Load()) }
+func (c *clock) advance(d time.Duration) { c.unixNano.Add(int64(d)) }
+
+// noon is the time at which every test begins: the start of a minute.
+func noon() time.Time { return time.Date(2026, time.November, 22, 12, 0, 0, 0, time.UTC) }
+
+const (
+	alice = "3f1c7a52-0000-4000-8000-00000000a11c"
+	bob   = "3f1c7a52-0000-4000-8000-000000000b0b"
+)
+
+// opener returns an empty ledger that goes by the clock.
+type opener func(t *testing.T, clock func() time.Time) Ledger
+
+// start opens a ledger at noon.
+func (open opener) start(t *testing.T) (*clock, Ledger) {
+	t.Helper()
+	c := clockAt(noon())
+	return c, open(t, c.now)
+}
+
+// testLedger is the contract of a ledger.
+func testLedger(t *testing.T, open opener) {
+	t.Helper()
+	testLeases(t, open)
+	testMemory(t, open)
+	testCounter(t, open)
+	t.Run("a cancelled call changes nothing", func(t *testing.T) {
+		_, l := open.start(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, recallErr := l.Recall(ctx, alice)
+		_, reserveErr := l.Reserve(ctx, 1, 0)
+		for call, err := range map[string]error{
+			"Acquire": l.Acquire(ctx, alice, "first", time.Minute),
+			"Release": l.Release(ctx, alice, "first"),
+			"Record":  l.Record(ctx, alice, guard.Memory{OffboardedAt: noon()}),
+			"Recall":  recallErr,
+			"Reserve": reserveErr,
+		} {
+			if guard.KindOf(err) != guard.Unavailable {
+				t.Errorf("%s = %v, want an error of kind unavailable", call, err)
+			}
+		}
+		acquire(t, l, alice, "second")
+		wantMemory(t, l, alice, guard.Memory{})
+		wantReserve(t, l, 0, 0, 0)
+	})
+}
+
+// testLeases is about one lease a user.
+func testLeases(t *testing.T, open opener) {
+	t.Helper()
+	t.Run("a lease has one holder", func(t *testing.T) {
+		c, l := open.start(t)
+		acquire(t, l, alice, "first")
+		c.advance(20 * time.Second)
+		wantTaken(t, l.Acquire(t.Context(), alice, "second", time.Minute), 40*time.Second)
+		acquire(t, l, bob, "second")
+	})
+	t.Run("a lease expires", func(t *testing.T) {
+		c, l := open.start(t)
+		acquire(t, l, alice, "first")
+		c.advance(time.Minute - time.Nanosecond)
+		wantTaken(t, l.Acquire(t.Context(), alice, "second", time.Minute), time.Nanosecond)
+		c.advance(time.Nanosecond)
+		acquire(t, l, alice, "second")
+		wantTaken(t, l.Acquire(t.Context(), alice, "first", time.Minute), time.Minute)
+	})
+	t.Run("a lease is renewed by its holder", func(t *testing.T) {
+		c, l := open.start(t)
+		acquire(t, l, alice, "first")
+		c.advance(50 * time.Second)
+		acquire(t, l, alice, "first")
+		c.advance(50 * time.Second)
+		wantTaken(t, l.Acquire(t.Context(), alice, "second", time.Minute), 10*time.Second)
+	})
+	t.Run("a lease is released by its holder only", func(t *testing.T) {
+		c, l := open.start(t)
+		release(t, l, alice, "first") // nobody has it
+
+		acquire(t, l, alice, "first")
+		release(t, l, bob, "first")
+		release(t, l, alice, "second")
+		wantTaken(t, l.Acquire(t.Context(), alice, "second", time.Minute), time.Minute)
+		release(t, l, alice, "first")
+		acquire(t, l, alice, "second")
+
+		c.advance(2 * time.Minute)
+		acquire(t, l, alice, "thief")
+		release(t, l, alice, "second")
+		wantTaken(t, l.Acquire(t.Context(), alice, "second", time.Minute), time.Minute)
+	})
+	t.Run("one of many gets the lease", func(t *testing.T) {
+		_, l := open.start(t)
+		var acquired atomic.Int32
+		together(16, func(i int) {
+			switch err := l.Acquire(t.Context(), alice, fmt.Sprint("holder-", i), time.Minute); guard.KindOf(err) {
+			case "":
+				acquired.Add(1)
+			case guard.Unavailable:
+			default:
+				t.Errorf("Acquire: %v", err)
+			}
+		})
+		if got := acquired.Load(); got != 1 {
+			t.Errorf("%d of 16 got the lease, want 1", got)
+		}
+	})
+}
+
+// testMemory is about what is remembered of a user.
+func testMemory(t *testing.T, open opener) {
+	t.Helper()
+	t.Run("a user never heard of is remembered as nothing", func(t *testing.T) {
+		_, l := open.start(t)
+		wantMemory(t, l, alice, guard.Memory{})
+		record(t, l, alice, guard.Memory{Buckets: guard.BucketAnswer{Ownership: guard.OwnsSome}}) // without a time it is no answer
+		wantMemory(t, l, alice, guard.Memory{})
+	})
+	t.Run("a memory comes back as recorded", func(t *testing.T) {
+		_, l := open.start(t)
+		east := time.FixedZone("east", 2*60*60)
+		want := guard.Memory{
+			OffboardedAt: noon().Add(-time.Hour),
+			Buckets:      guard.BucketAnswer{Ownership: guard.OwnsNone, At: noon().Add(-time.Minute)},
+			Changes: map[string]guard.Change{
+				"00e1": {
+					Action: guard.Deactivate, At: noon(), OccurredAt: noon().Add(-time.Second + time.Nanosecond),
+					Actor:  guard.Actor{Kind: guard.Operator, Name: "Olga", Email: "olga@example.com"},
+					Reason: "left the company", Source: "okta", RequestID: "evt-1", Overridden: []guard.Rule{guard.LastActiveKey},
+				},
+				"00e2": {Action: guard.Activate, At: noon(), OccurredAt: noon(), Actor: guard.Actor{Kind: guard.Schedule}, RequestID: "evt-2"},
+			},
+		}
+		entry := want
+		entry.OffboardedAt = entry.OffboardedAt.In(east)
+		entry.Buckets.At = entry.Buckets.At.In(east)
+		first := want.Changes["00e1"]
+		first.At, first.OccurredAt = first.At.In(east), first.OccurredAt.In(east)
+		entry.Changes = map[string]guard.Change{"00e1": first, "00e2": want.Changes["00e2"]}
+
+		record(t, l, alice, entry)
+		wantMemory(t, l, alice, want)
+		wantMemory(t, l, bob, guard.Memory{})
+	})
+	t.Run("records merge, and the newer part wins", func(t *testing.T) {
+		c, l := open.start(t)
+		at := func(minutes int) time.Time { return noon().Add(time.Duration(minutes) * time.Minute) }
+		answer := func(o guard.Ownership, at time.Time) guard.Memory {
+			return guard.Memory{Buckets: guard.BucketAnswer{Ownership: o, At: at}}
+		}
+		change := func(action guard.Action, occurred, at time.Time) guard.Change {
+			return guard.Change{Action: action, OccurredAt: occurred, At: at}
+		}
+		changes := func(key string, c guard.Change) guard.Memory {
+			return guard.Memory{Changes: map[string]guard.Change{key: c}}
+		}
+		all := guard.Memory{
+			OffboardedAt: at(10),
+			Buckets:      guard.BucketAnswer{Ownership: guard.OwnsSome, At: at(10)},
+			Changes:      map[string]guard.Change{"k": change(guard.Deactivate, at(10), at(12))},
+		}
+		with := func(edit func(*guard.Memory)) guard.Memory {
+			m := all
+			m.Changes = map[string]guard.Change{"k": all.Changes["k"]}
+			edit(&m)
+			return m
+		}
+		for _, test := range []struct {
+			name        string
+			entry, want guard.Memory
+		}{
+			{"nothing leaves everything", guard.Memory{}, all},
+			{"an answer without a time is none", answer(guard.OwnsNone, time.Time{}), all},
+			{"an earlier mark", guard.Memory{OffboardedAt: at(9)}, all},
+			{"a later mark", guard.Memory{OffboardedAt: at(11)}, with(func(m *guard.Memory) { m.OffboardedAt = at(11) })},
+			{"an earlier answer", answer(guard.OwnsNone, at(9)), all},
+			{"a later answer", answer(guard.OwnsNone, at(11)), with(func(m *guard.Memory) {
+				m.Buckets = guard.BucketAnswer{Ownership: guard.OwnsNone, At: at(11)}
+			})},
+			{"an older change, though it was made later", changes("k", change(guard.Activate, at(9), at(20))), all},
+			{"an equally old change", changes("k", change(guard.Activate, at(10), at(11))), with(func(m *guard.Memory) {
+				m.Changes["k"] = change(guard.Activate, at(10), at(11))
+			})},
+			{"a newer change", changes("k", change(guard.Activate, at(11), at(11))), with(func(m *guard.Memory) {
+				m.Changes["k"] = change(guard.Activate, at(11), at(11))
+			})},
+			{"a change of another key", changes("other", change(guard.Activate, at(1), at(1))), with(func(m *guard.Memory) {
+				m.Changes["other"] = change(guard.Activate, at(1), at(1))
+			})},
+			{
+				"an older change beside a newer one",
+				guard.Memory{Changes: map[string]guard.Change{
+					"k": change(guard.Activate, at(9), at(9)), "other": change(guard.Delete, at(30), at(31)),
+				}},
+				with(func(m *guard.Memory) { m.Changes["other"] = change(guard.Delete, at(30), at(31)) }),
+			},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				user := "user of: " + test.name
+				record(t, l, user, all)
+				c.advance(time.Minute) // the ledger goes by the times of the entry, not by its clock
+				record(t, l, user, test.entry)
+				wantMemory(t, l, user, test.want)
+				record(t, l, user, test.entry)
+				wantMemory(t, l, user, test.want)
+			})
+		}
+	})
+	t.Run("concurrent records all count", func(t *testing.T) {
+		_, l := open.start(t)
+		want := guard.Memory{OffboardedAt: noon().Add(11 * time.Second), Changes: map[string]guard.Change{}}
+		for i := range 12 {
+			want.Changes[fmt.Sprint("key-", i)] = guard.Change{Action: guard.Delete, At: noon(), OccurredAt: noon()}
+		}
+		together(12, func(i int) {
+			key := fmt.Sprint("key-", i)
+			if err := l.Record(t.Context(), alice, guard.Memory{
+				OffboardedAt: noon().Add(time.Duration(i) * time.Second),
+				Changes:      map[string]guard.Change{key: want.Changes[key]},
+			}); err != nil {
+				t.Errorf("Record: %v", err)
+			}
+		})
+		wantMemory(t, l, alice, want)
+	})
+}
+
+// testCounter is about the number of changes in the last hour.
+func testCounter(t *testing.T, open opener) {
+	t.Helper()
+	t.Run("changes are counted up to the limit", func(t *testing.T) {
+		c, l := open.start(t)
+		wantReserve(t, l, 3, 10, 0)
+		c.advance(time.Minute)
+		wantReserve(t, l, 6, 10, 3)
+		wantReserve(t, l, 2, 10, 9)   // over the limit: not counted
+		wantReserve(t, l, 0, 10, 9)   // only asks
+		wantReserve(t, l, 1, 10, 9)   // fills it up
+		wantReserve(t, l, 1, 10, 10)  // over
+		wantReserve(t, l, 0, 10, 10)  // asks
+		wantReserve(t, l, 100, 0, 10) // no limit
+		wantReserve(t, l, 1, -1, 110) // no limit
+		wantReserve(t, l, 0, 0, 111)
+	})
+	t.Run("a negative number of changes is refused", func(t *testing.T) {
+		_, l := open.start(t)
+		wantReserve(t, l, 5, 5, 0)
+		if _, err := l.Reserve(t.Context(), -3, 5); guard.KindOf(err) != guard.Internal {
+			t.Errorf("Reserve(-3) = %v, want an error of kind internal", err)
+		}
+		wantReserve(t, l, 0, 5, 5)
+	})
+	t.Run("the hour slides", func(t *testing.T) {
+		c, l := open.start(t)
+		c.advance(30 * time.Second)
+		wantReserve(t, l, 4, 10, 0) // 12:00:30
+		c.advance(10 * time.Minute)
+		wantReserve(t, l, 5, 10, 4) // 12:10:30
+		c.advance(50 * time.Minute)
+		wantReserve(t, l, 2, 10, 9) // 13:00:30, the first is one hour old
+		c.advance(30 * time.Second)
+		wantReserve(t, l, 2, 10, 5) // 13:01:00, and has gone
+		c.advance(24 * time.Hour)
+		wantReserve(t, l, 0, 10, 0)
+	})
+	// The ledger is compared with a list of all that it counted.
+	t.Run("the limit holds in every hour", func(t *testing.T) {
+		c, l := open.start(t)
+		type counted struct {
+			at time.Time
+			n  int
+		}
+		within := func(all []counted, span time.Duration) (sum int) {
+			for _, r := range all {
+				if c.now().Sub(r.at) <= span {
+					sum += r.n
+				}
+			}
+			return sum
+		}
+		rapid.Check(t, func(t *rapid.T) {
+			c.advance(2 * time.Hour) // so that each run begins with an empty hour
+			var all []counted
+			for range rapid.IntRange(1, 12).Draw(t, "calls") {
+				c.advance(time.Duration(rapid.IntRange(0, 40*60).Draw(t, "seconds")) * time.Second)
+				changes, limit := rapid.IntRange(0, 8).Draw(t, "changes"), rapid.IntRange(1, 20).Draw(t, "limit")
+				already, err := l.Reserve(context.Background(), changes, limit)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if least, most := within(all, time.Hour), within(all, time.Hour+time.Minute); already < least || already > most {
+					t.Fatalf("already = %d, but %d were counted in the last hour and %d in the last 61 minutes", already, least, most)
+				}
+				if already+changes <= limit {
+					all = append(all, counted{c.now(), changes})
+				}
+			}
+		})
+	})
+	t.Run("the limit holds against concurrent reservations", func(t *testing.T) {
+		_, l := open.start(t)
+		const limit = 10
+		var counted atomic.Int32
+		together(12, func(int) {
+			already, err := l.Reserve(t.Context(), 2, limit)
+			if err != nil {
+				t.Errorf("Reserve: %v", err)
+				return
+			}
+			if already+2 <= limit {
+				counted.Add(2)
+			}
+		})
+		if got := counted.Load(); got != limit {
+			t.Errorf("%d changes were counted, want %d", got, limit)
+		}
+		wantReserve(t, l, 0, limit, limit)
+	})
+}
+
+// together calls fn n times at once and returns when all calls have.
+func together(n int, fn func(i int)) {
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		wg.Go(func() { <-start; fn(i) })
+	}
+	close(start)
+	wg.Wait()
+}
+
+// acquire takes a lease for a minute.
+func acquire(t *testing.T, l Ledger, userID, holder string) {
+	t.Helper()
+	if err := l.Acquire(t.Context(), userID, holder, time.Minute); err != nil {
+		t.Fatalf("Acquire for %s: %v", holder, err)
+	}
+}
+
+func release(t *testing.T, l Ledger, userID, holder string) {
+	t.Helper()
+	if err := l.Release(t.Context(), userID, holder); err != nil {
+		t.Fatalf("Release by %s: %v", holder, err)
+	}
+}
+
+func wantTaken(t *testing.T, err error, rest time.Duration) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("the lease was given, want it to be taken")
+	}
+	if got := guard.AsError(err); got.Kind != guard.Unavailable || got.RetryAfter != rest {
+		t.Fatalf("got kind %s, retry after %s (%v); want unavailable, %s", got.Kind, got.RetryAfter, err, rest)
+	}
+}
+
+func record(t *testing.T, l Ledger, userID string, entry guard.Memory) {
+	t.Helper()
+	if err := l.Record(t.Context(), userID, entry); err != nil {
+		t.Fatalf("Record: %v", err)
+	}
+}
+
+// wantMemory compares times as they are printed too: they come back in UTC.
+func wantMemory(t *testing.T, l Ledger, userID string, want guard.Memory) {
+	t.Helper()
+	got, err := l.Recall(t.Context(), userID)
+	if err != nil {
+		t.Fatalf("Recall: %v", err)
+	}
+	printed := cmp.Transformer("printed", func(at time.Time) string { return at.Format(time.RFC3339Nano) })
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), printed); diff != "" {
+		t.Fatalf("memory (-want +got):\n%s", diff)
+	}
+}
+
+func wantReserve(t *testing.T, l Ledger, changes, limit, wantAlready int) {
+	t.Helper()
+	got, err := l.Reserve(t.Context(), changes, limit)
+	if err != nil {
+		t.Fatalf("Reserve(%d, %d): %v", changes, limit, err)
+	}
+	if got != wantAlready {
+		t.Fatalf("Reserve(%d, %d) = %d, want %d", changes, limit, got, wantAlready)
+	}
+}

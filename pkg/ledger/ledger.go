@@ -1,0 +1,84 @@
+// Package ledger remembers what the IONOS API does not: which users were offboarded, who switched which access key
+// when and why, what was said of a user's buckets, and how much was changed within the last hour. It also lends out
+// the lease that keeps two requests from judging the same user at once.
+//
+// The lifecycle takes a user's lease, recalls what is known, judges, acts, records, and lets go of the lease.
+//
+// A ledger keeps three sorts of item, each of them small enough for one conditional write:
+//
+//	users/<user id>   {"offboardedAt": time, "buckets": {"ownership", "at"}, "changes": {"<key id>": guard.Change}}
+//	leases/<user id>  {"holder": "…", "until": time}
+//	counters/changes  {"<minutes since 1970>": number of changes in that minute}
+//
+// Times are RFC 3339 in UTC. Members that are not known are left out. No item ever holds a secret.
+//
+// All errors are of type [guard.Error]: of kind [guard.Unavailable] where the ledger cannot be used or a lease is taken.
+package ledger
+
+import (
+	"maps"
+	"time"
+
+	"keyreeve/pkg/guard"
+)
+
+// userItem is what is stored of one user: a [guard.Memory] that only ever grows newer.
+type userItem struct {
+	OffboardedAt time.Time               `json:"offboardedAt,omitzero"`
+	Buckets      guard.BucketAnswer      `json:"buckets,omitzero"`
+	Changes      map[string]guard.Change `json:"changes,omitempty"`
+}
+
+// merge takes over what is newer in entry: invariant 3, an older event never undoes a newer change, rests on it.
+func (u *userItem) merge(entry guard.Memory) {
+	if entry.OffboardedAt.After(u.OffboardedAt) {
+		u.OffboardedAt = entry.OffboardedAt.UTC()
+	}
+	if answer := entry.Buckets; !answer.At.IsZero() && !answer.At.Before(u.Buckets.At) {
+		answer.At = answer.At.UTC()
+		u.Buckets = answer
+	}
+	for id, change := range entry.Changes {
+		if change.OccurredAt.Before(u.Changes[id].OccurredAt) {
+			continue
+		}
+		change.At, change.OccurredAt = change.At.UTC(), change.OccurredAt.UTC()
+		if u.Changes == nil {
+			u.Changes = make(map[string]guard.Change, len(entry.Changes))
+		}
+		u.Changes[id] = change
+	}
+}
+
+func (u *userItem) memory() guard.Memory {
+	return guard.Memory{OffboardedAt: u.OffboardedAt, Buckets: u.Buckets, Changes: u.Changes}
+}
+
+// leaseItem says who has a user's lease. It counts for nothing from Until on.
+type leaseItem struct {
+	Holder string    `json:"holder"`
+	Until  time.Time `json:"until"`
+}
+
+// windowMinutes is the width of the sliding hour. The minute that it began in still counts whole, so that a change is
+// counted for an hour at least: there are 61 counters at most.
+const windowMinutes = 60
+
+// counterItem holds the number of changes by minute since 1970.
+type counterItem map[int64]int
+
+func minuteOf(t time.Time) int64 { return t.Unix() / 60 }
+
+// prune drops the minutes that lie more than an hour before now.
+func (c counterItem) prune(now time.Time) {
+	oldest := minuteOf(now) - windowMinutes
+	maps.DeleteFunc(c, func(minute int64, _ int) bool { return minute < oldest })
+}
+
+func (c counterItem) total() int {
+	var sum int
+	for _, n := range c {
+		sum += n
+	}
+	return sum
+}
