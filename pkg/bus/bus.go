@@ -1,0 +1,116 @@
+// Package bus puts what Keyreeve has to say on an EventBridge bus: requests, which a rule takes to the queue of the
+// function that carries them out, and the outcomes of finished requests, which notify and everybody else may listen to.
+// The front doors publish, the lifecycle announces.
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+
+	"keyreeve/pkg/guard"
+)
+
+// The envelope of every event. Rules match on these.
+const (
+	source         = "keyreeve"
+	detailFinished = "Key Operation Finished"
+	detailRequest  = "Key Operation Requested"
+)
+
+// Config says which bus, and how to reach it.
+type Config struct {
+	// Name is the name or the ARN of the bus.
+	Name   string
+	Region string
+	// Endpoint is the address of an emulator; empty for the real EventBridge.
+	Endpoint    string
+	Credentials aws.CredentialsProvider
+	Transport   http.RoundTripper
+	// Clock gives the time of the events.
+	Clock func() time.Time
+}
+
+// Bus is one EventBridge bus. It is safe for concurrent use.
+type Bus struct {
+	name   string
+	client *eventbridge.Client
+	clock  func() time.Time
+}
+
+// New returns the bus that cfg describes. It calls nobody.
+func New(cfg Config) *Bus {
+	options := eventbridge.Options{
+		Region:      cfg.Region,
+		Credentials: cfg.Credentials,
+		HTTPClient: &http.Client{
+			Transport: cfg.Transport,
+			Timeout:   attemptPatience,
+			// Followed, a redirect could make it seem as if the events had been taken; as an answer it is an error.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts = attempts
+			o.MaxBackoff = maxBackoff
+		}),
+	}
+	if cfg.Endpoint != "" {
+		options.BaseEndpoint = aws.String(cfg.Endpoint)
+	}
+	return &Bus{name: cfg.Name, client: eventbridge.New(options), clock: cfg.Clock}
+}
+
+// Announce puts the outcome of a request on the bus.
+func (b *Bus) Announce(ctx context.Context, finished guard.Finished) error {
+	entry, err := b.entry(detailFinished, finished)
+	if err != nil {
+		return err
+	}
+	return b.put(ctx, []types.PutEventsRequestEntry{entry})
+}
+
+// Publish puts requests on the bus, ten a call. Where it fails, some of them may be on the bus all the same, and the
+// error says how many are not; a request that is published twice is carried out once, thanks to its id.
+// A request too large for the bus is an error of kind [guard.Invalid], and then none is sent.
+func (b *Bus) Publish(ctx context.Context, requests ...guard.Request) error {
+	entries := make([]types.PutEventsRequestEntry, len(requests))
+	for i, request := range requests {
+		entry, err := b.entry(detailRequest, request)
+		if err != nil {
+			return err
+		}
+		entries[i] = entry
+	}
+	return b.put(ctx, entries)
+}
+
+func (b *Bus) entry(detailType string, detail any) (types.PutEventsRequestEntry, error) {
+	data, err := json.Marshal(detail)
+	if err != nil {
+		return types.PutEventsRequestEntry{}, &guard.Error{
+			Kind: guard.Internal, Message: "An event could not be written as JSON.", Err: fmt.Errorf("write %s: %w", detailType, err),
+		}
+	}
+	entry := types.PutEventsRequestEntry{
+		EventBusName: aws.String(b.name),
+		Source:       aws.String(source),
+		DetailType:   aws.String(detailType),
+		Detail:       aws.String(string(data)),
+		Time:         aws.Time(b.clock()),
+	}
+	if size := sizeOf(entry); size > maxCallSize {
+		return types.PutEventsRequestEntry{}, &guard.Error{
+			Kind:    guard.Invalid,
+			Message: fmt.Sprintf("The event is too large for the bus: %d bytes, where %d are allowed.", size, maxCallSize),
+			Remedy:  "Name fewer access keys in one request.",
+		}
+	}
+	return entry, nil
+}
