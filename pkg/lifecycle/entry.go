@@ -1,6 +1,8 @@
 package lifecycle
 
 import (
+	"time"
+
 	"keyreeve/pkg/guard"
 )
 
@@ -12,12 +14,15 @@ func (r run) entry(reading guard.Reading, results []guard.KeyResult, owned guard
 		Actor: r.req.Actor, Reason: r.req.Reason, Source: r.req.Source, RequestID: r.req.ID,
 	}
 	for _, k := range results {
+		last := reading.Memory.Changes[k.ID]
 		switch k.Outcome {
 		case guard.Changed:
-			change.Overridden = k.Overridden
-			entry.Changes[k.ID] = change
+			made := change
+			made.Overridden = k.Overridden
+			made.OccurredAt = latest(change.OccurredAt, last.OccurredAt)
+			entry.Changes[k.ID] = made
 		case guard.Unchanged:
-			if seen, news := stillSo(reading.Memory.Changes[k.ID], change); news {
+			if seen, news := stillSo(last, change); news {
 				entry.Changes[k.ID] = seen
 			}
 		case guard.Refused, guard.Superseded, guard.Failed:
@@ -38,9 +43,19 @@ func (r run) entry(reading guard.Reading, results []guard.KeyResult, owned guard
 // that was made elsewhere starts its grace period when it is first seen.
 func stillSo(last, seen guard.Change) (change guard.Change, news bool) {
 	if last.Action != seen.Action && last.Action != guard.Delete {
+		seen.OccurredAt = latest(seen.OccurredAt, last.OccurredAt)
 		return seen, true
 	}
 	news = seen.OccurredAt.After(last.OccurredAt)
-	last.OccurredAt = seen.OccurredAt
+	last.OccurredAt = latest(seen.OccurredAt, last.OccurredAt)
 	return last, news
+}
+
+// latest keeps the time of events from going back: the guard lets events of the same second pass in any order, and
+// the ledger keeps only what is not older than what it has.
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }

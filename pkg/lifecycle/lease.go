@@ -28,14 +28,19 @@ func (l *Lifecycle) lease(ctx context.Context, user guard.User) (release func(),
 		ttl = deadline.Sub(l.Clock()) + leaseMargin
 	}
 	holder := l.Holder()
+	var taken error
 	poll := retry.WithMaxDuration(leaseWait, retry.WithJitterPercent(50, retry.NewConstant(leasePoll)))
 	err = retry.Do(ctx, poll, func(ctx context.Context) error {
 		err := l.Leases.Acquire(ctx, user.ID, holder, ttl)
 		if guard.KindOf(err) == guard.Unavailable {
+			taken = err
 			return retry.RetryableError(err)
 		}
 		return err
 	})
+	if err != nil && taken != nil {
+		return nil, taken // It says more than that time ran out.
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -8,24 +8,26 @@ package lifecycle
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"keyreeve/pkg/guard"
 )
 
-// Directory reads users and keys from the IONOS API.
-type Directory interface {
+// Users finds users in the IONOS API.
+type Users interface {
 	// FindUser looks a user up by e-mail address or UUID. Nobody is an error of kind [guard.NotFound].
 	FindUser(ctx context.Context, ref string) (guard.User, error)
-	// ListKeys returns all keys of the user.
-	ListKeys(ctx context.Context, userID string) ([]guard.Key, error)
 	// Administers reports whether the user is the owner or an administrator of the contract.
 	Administers(ctx context.Context, user guard.User) (bool, error)
 }
 
-// Writer changes keys. A key that is already gone counts as deleted.
-type Writer interface {
+// Keys reads and changes access keys in the IONOS API.
+type Keys interface {
+	// ListKeys returns all keys of the user.
+	ListKeys(ctx context.Context, userID string) ([]guard.Key, error)
 	SwitchKey(ctx context.Context, userID, keyID string, active bool) error
+	// DeleteKey deletes a key; one that is gone already counts as deleted.
 	DeleteKey(ctx context.Context, userID, keyID string) error
 }
 
@@ -61,7 +63,6 @@ type Announcer interface {
 // Lifecycle carries out requests. All fields must be set, but for Bus.
 type Lifecycle struct {
 	Reader
-	Writer  Writer
 	Leases  Leases
 	Buckets Buckets
 	// Bus is where outcomes are announced; nil: nowhere.
@@ -110,9 +111,9 @@ func (l *Lifecycle) underLease(ctx context.Context, req guard.Request, user guar
 	}
 	defer release()
 
-	run := run{Lifecycle: l, req: req, ledger: l.Ledger, writer: l.Writer}
+	run := run{Lifecycle: *l, req: req}
 	if req.DryRun {
-		run.ledger, run.writer = dryLedger{l.Ledger}, dryWriter{}
+		run.Ledger, run.Keys = dryLedger{l.Ledger}, &dryKeys{Keys: l.Keys}
 	}
 	return run.carryOut(ctx, user, administers)
 }
@@ -134,19 +135,28 @@ func (l *Lifecycle) announce(ctx context.Context, req guard.Request, result guar
 	return guard.Warning{Code: guard.NotAnnounced, Message: "The outcome could not be put on the bus; it is recorded in the ledger."}, true
 }
 
+// log writes a line for each key: what became of it, who asked and why.
 func (l *Lifecycle) log(ctx context.Context, req guard.Request, result guard.Result) {
+	asked := []slog.Attr{
+		slog.String("action", string(req.Action)), slog.String("user", result.User.ID), slog.String("request", req.ID),
+		slog.String("actor", req.Actor.String()), slog.String("source", req.Source), slog.String("reason", req.Reason),
+		slog.Bool("offboarding", req.Offboarding), slog.Bool("dryRun", req.DryRun),
+	}
 	for _, key := range result.Keys {
 		level := slog.LevelInfo
 		if key.Outcome == guard.Failed {
 			level = slog.LevelError
 		}
-		l.Logger.LogAttrs(
-			ctx, level, "key finished",
-			slog.String("request", req.ID), slog.String("action", string(req.Action)), slog.String("user", result.User.ID),
-			slog.String("key", key.ID), slog.String("outcome", string(key.Outcome)), slog.String("rule", string(key.Rule)),
-			slog.String("message", key.Message), slog.Any("overridden", key.Overridden), slog.Bool("active", key.Active),
-			slog.Bool("dryRun", req.DryRun), slog.String("actor", req.Actor.String()), slog.String("source", req.Source),
-			slog.String("reason", req.Reason), slog.Bool("offboarding", req.Offboarding),
-		)
+		attrs := append(slices.Clone(asked), slog.String("key", key.ID), slog.String("outcome", string(key.Outcome)), slog.Bool("active", key.Active))
+		if key.Rule != "" {
+			attrs = append(attrs, slog.String("rule", string(key.Rule)))
+		}
+		if key.Message != "" {
+			attrs = append(attrs, slog.String("message", key.Message))
+		}
+		if len(key.Overridden) > 0 {
+			attrs = append(attrs, slog.Any("overridden", key.Overridden))
+		}
+		l.Logger.LogAttrs(ctx, level, "key finished", attrs...)
 	}
 }

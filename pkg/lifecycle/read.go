@@ -12,9 +12,10 @@ import (
 
 // Reader reads everything that a judgement rests on. It is the part of a lifecycle that changes nothing.
 type Reader struct {
-	Directory Directory
-	Ledger    Ledger
-	Policy    guard.Policy
+	Users  Users
+	Keys   Keys
+	Ledger Ledger
+	Policy guard.Policy
 	// Self is whose credentials Keyreeve uses.
 	Self  guard.Identity
 	Clock func() time.Time
@@ -24,7 +25,7 @@ type Reader struct {
 func (r Reader) who(ctx context.Context, req guard.Request) (user guard.User, administers bool, err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		user, err = r.Directory.FindUser(ctx, req.User)
+		user, err = r.Users.FindUser(ctx, req.User)
 		return err
 	})
 	group.Go(func() (err error) {
@@ -44,14 +45,14 @@ func (r Reader) administers(ctx context.Context, actor guard.Actor) (bool, error
 	if !actor.Person() || actor.Email == "" {
 		return false, nil
 	}
-	user, err := r.Directory.FindUser(ctx, actor.Email)
+	user, err := r.Users.FindUser(ctx, actor.Email)
 	if guard.KindOf(err) == guard.NotFound {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	return r.Directory.Administers(ctx, user)
+	return r.Users.Administers(ctx, user)
 }
 
 // read reads the user's keys and what the ledger knows of them, at the same time.
@@ -59,7 +60,7 @@ func (r Reader) read(ctx context.Context, user guard.User, administers bool) (gu
 	reading := guard.Reading{User: user, Self: r.Self, ActorAdministers: administers}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		reading.Keys, err = r.Directory.ListKeys(ctx, user.ID)
+		reading.Keys, err = r.Keys.ListKeys(ctx, user.ID)
 		return err
 	})
 	group.Go(func() (err error) {

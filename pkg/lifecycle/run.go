@@ -9,12 +9,10 @@ import (
 	"keyreeve/pkg/guard"
 )
 
-// run is one request on its way, with the hands it may use: real ones, or those of a dry run.
+// run is one request on its way, with the keys and the ledger it may change: the real ones, or those of a dry run.
 type run struct {
-	*Lifecycle
-	req    guard.Request
-	writer Writer
-	ledger Ledger
+	Lifecycle
+	req guard.Request
 }
 
 // carryOut does the work between taking and giving back the lease.
@@ -37,7 +35,7 @@ func (r run) carryOut(ctx context.Context, user guard.User, administers bool) (g
 		}
 	}
 	keys, entry := r.act(ctx, reading, verdicts, buckets)
-	if err := r.ledger.Record(ctx, user.ID, entry); err != nil {
+	if err := r.Ledger.Record(ctx, user.ID, entry); err != nil {
 		return guard.Result{}, &guard.Error{
 			Kind: guard.Unavailable, Err: err,
 			Message: "The keys were written, but the ledger could not record it: " + tell(keys) + ".",
@@ -62,7 +60,7 @@ func (r run) judge(ctx context.Context, reading *guard.Reading) ([]guard.Verdict
 		return verdicts, nil
 	}
 	var err error
-	reading.RecentChanges, err = r.ledger.Reserve(ctx, planned, guard.ChangeLimit(r.req, *reading, r.Policy))
+	reading.RecentChanges, err = r.Ledger.Reserve(ctx, planned, guard.ChangeLimit(r.req, *reading, r.Policy))
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +83,7 @@ func (r run) markOffboarded(ctx context.Context, reading guard.Reading, verdicts
 	if len(verdicts) > 0 && count(verdicts, heeded) == 0 || !r.req.OccurredAt.After(reading.Memory.OffboardedAt) {
 		return nil
 	}
-	return r.ledger.Record(ctx, reading.User.ID, guard.Memory{OffboardedAt: r.req.OccurredAt})
+	return r.Ledger.Record(ctx, reading.User.ID, guard.Memory{OffboardedAt: r.req.OccurredAt})
 }
 
 // act writes what the guard let through, all keys at once, looks again where the guard demands it, and returns
@@ -143,9 +141,9 @@ func (r run) askBuckets(ctx context.Context, user guard.User, refused bool) (ans
 func (r run) write(ctx context.Context, user guard.User, v guard.Verdict) guard.KeyResult {
 	var err error
 	if r.req.Action == guard.Delete {
-		err = r.writer.DeleteKey(ctx, user.ID, v.KeyID)
+		err = r.Keys.DeleteKey(ctx, user.ID, v.KeyID)
 	} else {
-		err = r.writer.SwitchKey(ctx, user.ID, v.KeyID, r.req.Action == guard.Activate)
+		err = r.Keys.SwitchKey(ctx, user.ID, v.KeyID, r.req.Action == guard.Activate)
 	}
 	switch {
 	case err == nil:
@@ -160,50 +158,6 @@ func (r run) write(ctx context.Context, user guard.User, v guard.Verdict) guard.
 func failed(keyID string, err error, active bool) guard.KeyResult {
 	known := guard.AsError(err)
 	return guard.KeyResult{ID: keyID, Outcome: guard.Failed, Message: known.Message, Remedy: known.Remedy, Active: active}
-}
-
-// lookAgain makes sure that a guarded deactivation left its user an active key, whatever else happened at the same
-// moment, and switches one back on if not. Keys that were written count as off, whether the API shows it yet or
-// not; where it cannot be read, nobody can be sure, and the key goes back on.
-func (r run) lookAgain(ctx context.Context, user guard.User, verdicts []guard.Verdict, results []guard.KeyResult) {
-	written := make(map[string]int)
-	var off []guard.Key
-	for i, v := range verdicts {
-		if v.Allowed() {
-			off, written[v.KeyID] = append(off, v.Key), i
-		}
-	}
-	if len(off) == 0 {
-		return
-	}
-	keys, unread := r.Directory.ListKeys(ctx, user.ID)
-	var others []guard.Key
-	for _, k := range guard.ActiveKeys(keys) {
-		if _, ours := written[k.ID]; !ours {
-			others = append(others, k)
-		}
-	}
-	last, must := guard.MustStay(off, others)
-	if !must {
-		return
-	}
-	i := written[last.ID]
-	if err := r.writer.SwitchKey(ctx, user.ID, last.ID, true); err != nil {
-		results[i] = failed(last.ID, err, false)
-		results[i].Message = "The key was switched off, may be the user's last, and could not be switched back on: " + results[i].Message
-		results[i].Remedy = "Look at the user's keys at once and activate one."
-		return
-	}
-	if unread != nil {
-		results[i] = failed(last.ID, unread, true)
-		results[i].Message = "The key was switched off and on again, as nobody could make sure that another key is active: " + results[i].Message
-		return
-	}
-	results[i] = guard.KeyResult{
-		ID: last.ID, Outcome: guard.Refused, Rule: guard.LastActiveKey, Active: true,
-		Message: "The key was switched off and on again: meanwhile the user's other keys were switched off elsewhere.",
-		Remedy:  "Look at who else changes this user's keys, then send the request again.",
-	}
 }
 
 func tell(keys []guard.KeyResult) string {
