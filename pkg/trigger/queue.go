@@ -1,0 +1,147 @@
+package trigger
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"keyreeve/pkg/guard"
+)
+
+// invokeQueue carries out the requests of an SQS batch, in order, and answers which messages to deliver again.
+func (h *Handler) invokeQueue(ctx context.Context, payload []byte) ([]byte, error) {
+	var batch events.SQSEvent
+	if err := decodeEnvelope(payload, &batch); err != nil {
+		return nil, giveUp(ctx, h.Logger, err)
+	}
+	if slices.ContainsFunc(batch.Records, func(r events.SQSMessage) bool { return r.MessageId == "" }) {
+		// Such a message could not be reported as failed, and so would be lost.
+		return nil, giveUp(ctx, h.Logger, &guard.Error{Kind: guard.Invalid, Message: "A record of the queue has no messageId."})
+	}
+	var answer events.SQSEventResponse
+	for _, record := range batch.Records {
+		if err := h.deliver(ctx, queueMessage(record)); err != nil {
+			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: record.MessageId})
+		}
+	}
+	return encode(answer)
+}
+
+// invokeTopic carries out the requests of SNS notifications. Lambda delivers all of them again after an error, which
+// changes nothing for those that are done.
+func (h *Handler) invokeTopic(ctx context.Context, payload []byte) ([]byte, error) {
+	var batch events.SNSEvent
+	if err := decodeEnvelope(payload, &batch); err != nil {
+		return nil, giveUp(ctx, h.Logger, err)
+	}
+	var failed error
+	for _, record := range batch.Records {
+		if err := h.deliver(ctx, topicMessage(record.SNS)); err != nil {
+			failed = err
+		}
+	}
+	return []byte("null"), failed
+}
+
+// invokeEvent carries out the request in an EventBridge event.
+func (h *Handler) invokeEvent(ctx context.Context, payload []byte) ([]byte, error) {
+	return []byte("null"), h.deliver(ctx, message{id: invocationID(ctx), source: directSource, body: payload})
+}
+
+// deliver carries out the request in a message whose sender does not wait. An error means: deliver it again; it has
+// been logged. A refused key is done with, for it would be refused again.
+func (h *Handler) deliver(ctx context.Context, m message) error {
+	request, err := h.read(m)
+	if err != nil {
+		return giveUp(ctx, h.Logger, err, slog.String("message", m.id))
+	}
+	result, err := h.carryOut(ctx, request)
+	switch {
+	case err == nil:
+		err = failure(result)
+	case request.Offboarding && guard.KindOf(err) == guard.NotFound:
+		// Most people who leave a company have never had an IONOS user.
+		h.Logger.LogAttrs(ctx, slog.LevelInfo, "Nothing to do for somebody who left.",
+			slog.String("id", request.ID), slog.Any("reason", err))
+		return nil
+	}
+	if err != nil {
+		return giveUp(ctx, h.Logger, err, slog.String("message", m.id), slog.String("id", request.ID))
+	}
+	return nil
+}
+
+// message is a request as it arrived, with what its envelopes say of it: defaults for what it leaves out itself.
+type message struct {
+	id     string
+	source string
+	at     time.Time
+	body   []byte
+}
+
+// queueMessage takes the time at which SQS received the message: unlike the clock, it stays when a message is
+// delivered again.
+func queueMessage(record events.SQSMessage) message {
+	m := message{id: record.MessageId, source: queueSource, body: []byte(record.Body)}
+	if sent, err := strconv.ParseInt(record.Attributes["SentTimestamp"], 10, 64); err == nil {
+		m.at = time.UnixMilli(sent)
+	}
+	return m
+}
+
+func topicMessage(notification events.SNSEntity) message {
+	return message{id: notification.MessageID, source: topicSource, at: notification.Timestamp, body: []byte(notification.Message)}
+}
+
+// unwrap takes off an SNS notification and then an EventBridge event, each at most once. The innermost envelope
+// knows best what happened and when.
+func (m message) unwrap() (message, error) {
+	if err := withinLimit(m.body); err != nil {
+		return m, err
+	}
+	var notification events.SNSEntity
+	if err := decodeEnvelope(m.body, &notification); err != nil {
+		return m, err
+	}
+	if notification.Type == "Notification" && notification.TopicArn != "" {
+		m = topicMessage(notification).within(m)
+	}
+	var event events.EventBridgeEvent
+	if err := decodeEnvelope(m.body, &event); err != nil {
+		return m, err
+	}
+	if event.DetailType != "" && event.Detail != nil {
+		m = message{id: event.ID, source: event.Source, at: event.Time, body: event.Detail}.within(m)
+	}
+	return m, nil
+}
+
+// within takes from the outer message what m does not know itself.
+func (m message) within(outer message) message {
+	m.id = cmp.Or(m.id, outer.id)
+	m.source = cmp.Or(m.source, outer.source)
+	if m.at.IsZero() {
+		m.at = outer.at
+	}
+	return m
+}
+
+// maxBody is the limit in bytes of what a sender may send, the same as that of SQS.
+const maxBody = 1 << 20
+
+func withinLimit(body []byte) error {
+	if len(body) <= maxBody {
+		return nil
+	}
+	return &guard.Error{
+		Kind:    guard.TooLarge,
+		Message: fmt.Sprintf("The body has %d bytes, and the limit is %d.", len(body), maxBody),
+		Remedy:  "Send fewer keys at a time.",
+	}
+}

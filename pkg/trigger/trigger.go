@@ -1,0 +1,174 @@
+// Package trigger is the edge of the action functions and of the inventory: it translates what Lambda hands over
+// into a [guard.Request], and the [guard.Result] back into what that caller understands.
+//
+// It stands between the Lambda runtime and the lifecycle. What was invoked is recognised by its structure: an HTTP
+// call, a batch from a queue, a notification, an event, or a request by itself. The envelopes are AWS's and are read
+// leniently; the request inside them is a person's or a program's and is read strictly.
+package trigger
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"keyreeve/pkg/guard"
+)
+
+// Handler is the lambda.Handler of one action function.
+type Handler struct {
+	// Action is the one action of this function.
+	Action guard.Action
+	// Do carries out a valid request of that action. Its error means that there is no result.
+	Do     func(context.Context, guard.Request) (guard.Result, error)
+	Clock  func() time.Time
+	Logger *slog.Logger
+}
+
+// Invoke carries out what the payload asks for and answers in the way its sender expects: an HTTP response, the list
+// of messages to deliver again, or the result. Errors are of type [*guard.Error]; an HTTP call never has one.
+func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	kind, err := shapeOf(payload)
+	if err != nil {
+		return nil, giveUp(ctx, h.Logger, err)
+	}
+	switch kind {
+	case httpCall:
+		return endpoint{action: h.Action, answer: h.answer, logger: h.Logger}.serve(ctx, payload)
+	case queueBatch:
+		return h.invokeQueue(ctx, payload)
+	case topicBatch:
+		return h.invokeTopic(ctx, payload)
+	case busEvent:
+		return h.invokeEvent(ctx, payload)
+	default:
+		return h.invokeDirect(ctx, payload)
+	}
+}
+
+// invokeDirect carries out a request whose sender may be waiting for the result, or may be Lambda's own queue for
+// asynchronous invocations, which tries again after an error. Such a second try has the id of the first, but no time
+// of its own: a request that leaves out occurredAt counts as made when it is tried.
+func (h *Handler) invokeDirect(ctx context.Context, payload []byte) ([]byte, error) {
+	request, err := h.read(message{id: invocationID(ctx), source: directSource, body: payload})
+	if err != nil {
+		return nil, giveUp(ctx, h.Logger, err)
+	}
+	result, err := h.carryOut(ctx, request)
+	if err == nil {
+		err = failure(result)
+	}
+	if err != nil {
+		return nil, giveUp(ctx, h.Logger, err, slog.String("id", request.ID))
+	}
+	return encode(result)
+}
+
+// read takes the request out of a message and completes it.
+func (h *Handler) read(m message) (guard.Request, error) {
+	m, err := m.unwrap()
+	if err != nil {
+		return guard.Request{}, err
+	}
+	var request guard.Request
+	if err := decodeStrictly(m.body, &request, requestForm()); err != nil {
+		return guard.Request{}, err
+	}
+	if request.Keys != nil && len(request.Keys) == 0 {
+		// A list that came out empty is a mistake, and taking it for all keys would be the worst reading of it.
+		return guard.Request{}, &guard.Error{
+			Kind:    guard.Invalid,
+			Message: "The request's keys are an empty list.",
+			Remedy:  "Name the keys, or leave keys out to mean all keys of the user.",
+		}
+	}
+	request.Source = cmp.Or(request.Source, m.source)
+	request.ID = cmp.Or(request.ID, m.id)
+	if request.OccurredAt.IsZero() {
+		request.OccurredAt = m.at
+	}
+	if request.Actor == (guard.Actor{}) {
+		request.Actor = guard.Actor{Kind: guard.System, Name: request.Source}
+	}
+	return h.complete(request)
+}
+
+// complete fills in what every request of this function has, and validates the whole.
+func (h *Handler) complete(request guard.Request) (guard.Request, error) {
+	request.Action = cmp.Or(request.Action, h.Action)
+	if request.Action != h.Action {
+		return guard.Request{}, &guard.Error{
+			Kind:    guard.Invalid,
+			Message: fmt.Sprintf("The request's action is %q, and this function does %q only.", clip(string(request.Action)), h.Action),
+			Remedy:  "Send the request to the function of its action.",
+		}
+	}
+	now := h.Clock()
+	if request.OccurredAt.IsZero() {
+		request.OccurredAt = now
+	}
+	request.OccurredAt = request.OccurredAt.UTC()
+	if err := request.Validate(now); err != nil {
+		return guard.Request{}, err
+	}
+	return request, nil
+}
+
+func (h *Handler) carryOut(ctx context.Context, request guard.Request) (guard.Result, error) {
+	return shield(func() (guard.Result, error) { return h.Do(ctx, request) })
+}
+
+// failure returns an error that lists the outcomes, key by key, if one of them is failed.
+func failure(result guard.Result) error {
+	if !result.Any(guard.Failed) {
+		return nil
+	}
+	outcomes := make([]string, len(result.Keys))
+	for i, k := range result.Keys {
+		outcomes[i] = k.ID + " " + string(k.Outcome)
+		if k.Message != "" {
+			outcomes[i] += " (" + k.Message + ")"
+		}
+	}
+	return &guard.Error{
+		Kind: guard.Upstream,
+		Message: fmt.Sprintf("Not every key of %s could be handled (%s): %s.",
+			cmp.Or(result.User.Email, result.User.ID), result.Action, strings.Join(outcomes, "; ")),
+		Remedy: "Send the same request again: what is done stays done.",
+	}
+}
+
+// shield calls do and turns a panic into an error with the stack, so that one request's defect leaves the others of
+// its batch alone and an HTTP caller gets an answer.
+func shield[T any](do func() (T, error)) (result T, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = guard.AsError(fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
+		}
+	}()
+	return do()
+}
+
+// giveUp logs err whole and returns what a caller of Lambda may see of it: the message and the remedy, not the cause.
+func giveUp(ctx context.Context, logger *slog.Logger, err error, attrs ...slog.Attr) error {
+	known := guard.AsError(err)
+	attrs = append(attrs, slog.String("kind", string(known.Kind)), slog.Any("error", err))
+	logger.LogAttrs(ctx, slog.LevelError, "The request was not carried out.", attrs...)
+	return &guard.Error{
+		Kind:       known.Kind,
+		Message:    strings.TrimSpace(known.Message + " " + known.Remedy),
+		RetryAfter: known.RetryAfter,
+	}
+}
+
+func invocationID(ctx context.Context) string {
+	if lambda, ok := lambdacontext.FromContext(ctx); ok {
+		return lambda.AwsRequestID
+	}
+	return ""
+}
