@@ -1,0 +1,21 @@
+// Delete deletes inactive access keys.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"keyreeve/pkg/app"
+)
+
+func main() {
+	handler, err := app.NewAction(context.Background(), "delete")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	lambda.Start(handler)
+}

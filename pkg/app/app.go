@@ -1,0 +1,144 @@
+// Package app puts the functions together: it reads the configuration once, builds the parts and joins them. It is
+// the only package that knows all the others.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"keyreeve/pkg/buckets"
+	"keyreeve/pkg/bus"
+	"keyreeve/pkg/guard"
+	"keyreeve/pkg/ionos"
+	"keyreeve/pkg/ledger"
+	"keyreeve/pkg/lifecycle"
+	"keyreeve/pkg/trigger"
+)
+
+// awsTimeout bounds one call to Secrets Manager, and every TLS handshake.
+const awsTimeout = 5 * time.Second
+
+// NewAction returns the handler of the function that carries out one action.
+func NewAction(ctx context.Context, action guard.Action) (lambda.Handler, error) {
+	parts, err := assemble(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &trigger.Handler{Action: action, Do: parts.do, Clock: time.Now, Logger: parts.Logger}, nil
+}
+
+// NewInventory returns the handler of the function that shows a user's keys.
+func NewInventory(ctx context.Context) (lambda.Handler, error) {
+	parts, err := assemble(ctx)
+	if err != nil {
+		return nil, err
+	}
+	show := func(ctx context.Context, user string, actor guard.Actor) (any, error) {
+		return parts.Inventory(ctx, user, actor)
+	}
+	return &trigger.Inventory{Show: show, Logger: parts.Logger}, nil
+}
+
+// parts is a whole function but for its trigger.
+type parts struct {
+	lifecycle.Lifecycle
+	dryRun bool
+}
+
+// do carries out a request. Where all of Keyreeve is set to dry runs, no request can ask for a real one.
+func (p *parts) do(ctx context.Context, req guard.Request) (guard.Result, error) {
+	req.DryRun = req.DryRun || p.dryRun
+	return p.Do(ctx, req)
+}
+
+// assemble reads the configuration and builds what every function needs. Its error names every variable at fault.
+func assemble(ctx context.Context) (*parts, error) {
+	config, problems := load(ctx)
+	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: config.LogLevel}))
+	api, err := ionos.New(ionos.Config{
+		Token: config.Token.Reveal(), Username: config.Username.Reveal(), Password: config.Password.Reveal(),
+		URL: config.APIURL, ContractNumber: config.ContractNumber, Logger: logger, Clock: time.Now,
+	})
+	problems = append(problems, sentences(err)...)
+	var memory *ledger.Bolt
+	if config.Ledger.path != "" {
+		memory, err = ledger.OpenBolt(ctx, config.Ledger.path, time.Now)
+		problems = append(problems, sentences(err)...)
+	}
+	if len(problems) > 0 {
+		return nil, errors.New("Keyreeve cannot start, its configuration is not right:\n  " + strings.Join(problems, "\n  "))
+	}
+	return &parts{dryRun: config.DryRun, Lifecycle: lifecycle.Lifecycle{
+		Reader: lifecycle.Reader{Users: api, Keys: api, Ledger: memory, Policy: config.policy(), Self: api.Self(), Clock: time.Now},
+		Leases: memory, Buckets: newBuckets(config, api, logger), Bus: newBus(config),
+		Holder: rand.Text, Logger: logger,
+	}}, nil
+}
+
+// load reads the configuration and returns a sentence for each variable at fault.
+func load(ctx context.Context) (config Config, problems []string) {
+	problems = readEnvironment(&config)
+	if config.Region == "" && (config.Bus != "" || config.Secrets != "") {
+		problems = append(problems, "AWS_REGION is missing: KEYREEVE_BUS and KEYREEVE_SECRETS need it.")
+	}
+	if config.AccessKeyID == "" && (config.Bus != "" || config.Secrets != "") {
+		problems = append(problems, "AWS_ACCESS_KEY_ID is missing: KEYREEVE_BUS and KEYREEVE_SECRETS need it.")
+	}
+	if len(problems) == 0 {
+		problems = append(problems, sentences(readSecrets(ctx, &config))...)
+	}
+	if config.Token.Reveal() != "" && config.Username.Reveal() != "" {
+		problems = append(problems, "IONOS_TOKEN and IONOS_USERNAME are both set: Keyreeve must know as whom it runs.")
+	}
+	return config, problems
+}
+
+// sentences tells what is wrong in the words meant for people, one line an error.
+func sentences(err error) []string {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []string
+		for _, one := range joined.Unwrap() {
+			all = append(all, sentences(one)...)
+		}
+		return all
+	}
+	if known, ok := errors.AsType[*guard.Error](err); ok {
+		return []string{strings.TrimSpace(known.Error() + " " + known.Remedy)}
+	}
+	return []string{err.Error()}
+}
+
+// newTransport keeps connections between invocations.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: awsTimeout,
+		MaxIdleConnsPerHost: 4, IdleConnTimeout: 90 * time.Second,
+	}
+}
+
+func newBus(config Config) lifecycle.Announcer {
+	if config.Bus == "" {
+		return nil
+	}
+	return bus.New(bus.Config{
+		Name: config.Bus, Region: config.Region, Credentials: config.credentials(),
+		Endpoint: config.endpoint(config.EventBridgeEndpoint), Transport: newTransport(), Clock: time.Now,
+	})
+}
+
+func newBuckets(config Config, api *ionos.Client, logger *slog.Logger) lifecycle.Buckets {
+	return buckets.New(buckets.Config{
+		Credentials: api.KeysWithSecrets, Endpoint: config.S3Endpoint, Transport: newTransport(), Logger: logger,
+	})
+}

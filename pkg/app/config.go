@@ -1,0 +1,170 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+
+	"keyreeve/pkg/guard"
+)
+
+// Config is the whole configuration, one field a variable of the environment. The tag form says what a value must
+// be, for the message about one that is not.
+type Config struct {
+	Token          secret `envconfig:"IONOS_TOKEN"`
+	Username       secret `envconfig:"IONOS_USERNAME"` // No secret, but kept with the password.
+	Password       secret `envconfig:"IONOS_PASSWORD"`
+	APIURL         string `envconfig:"IONOS_API_URL"`
+	ContractNumber string `envconfig:"IONOS_CONTRACT_NUMBER"`
+
+	// Secrets is the Secrets Manager id of a JSON object whose members stand for variables of type secret.
+	Secrets string `envconfig:"KEYREEVE_SECRETS"`
+
+	Ledger ledgerSetting `envconfig:"KEYREEVE_LEDGER" required:"true" form:"bolt:PATH"`
+	Bus    string        `envconfig:"KEYREEVE_BUS"`
+	DryRun bool          `envconfig:"KEYREEVE_DRY_RUN" default:"false" form:"true or false"`
+
+	DeleteGrace span       `envconfig:"KEYREEVE_DELETE_GRACE" default:"720h" form:"a duration above zero such as 720h"`
+	EventMaxAge span       `envconfig:"KEYREEVE_EVENT_MAX_AGE" default:"24h" form:"a duration above zero such as 24h"`
+	MaxChanges  limit      `envconfig:"KEYREEVE_MAX_CHANGES" default:"50" form:"a whole number above zero"`
+	Exempt      exemptions `envconfig:"KEYREEVE_EXEMPT" form:"comma-separated patterns, each with an optional @YYYY-MM-DD"`
+	Operators   patterns   `envconfig:"KEYREEVE_OPERATORS" form:"comma-separated patterns"`
+	LogLevel    slog.Level `envconfig:"KEYREEVE_LOG_LEVEL" default:"info" form:"debug, info, warn or error"`
+
+	// What every AWS SDK reads. Lambda sets all but the endpoints.
+	Region                 string `envconfig:"AWS_REGION"`
+	AccessKeyID            string `envconfig:"AWS_ACCESS_KEY_ID"`
+	SecretAccessKey        secret `envconfig:"AWS_SECRET_ACCESS_KEY"`
+	SessionToken           secret `envconfig:"AWS_SESSION_TOKEN"`
+	Endpoint               string `envconfig:"AWS_ENDPOINT_URL"`
+	EventBridgeEndpoint    string `envconfig:"AWS_ENDPOINT_URL_EVENTBRIDGE"`
+	S3Endpoint             string `envconfig:"AWS_ENDPOINT_URL_S3"`
+	SecretsManagerEndpoint string `envconfig:"AWS_ENDPOINT_URL_SECRETS_MANAGER"`
+}
+
+// policy is the part of the configuration that the guard judges by.
+func (c Config) policy() guard.Policy {
+	return guard.Policy{
+		DeleteGrace: time.Duration(c.DeleteGrace), EventMaxAge: time.Duration(c.EventMaxAge), MaxChanges: int(c.MaxChanges),
+		Exemptions: c.Exempt, Operators: c.Operators,
+	}
+}
+
+// readEnvironment fills the configuration from the environment, and returns a sentence for each variable at fault.
+//
+// The library stops at the first problem, so each field is given to it as a structure of its own. Its own error
+// texts repeat the value, which may be a secret in the wrong place; ours say what the value must be.
+func readEnvironment(config *Config) (problems []string) {
+	fields := reflect.ValueOf(config).Elem()
+	for i := range fields.NumField() {
+		field := fields.Type().Field(i)
+		variable := field.Tag.Get("envconfig")
+		if err := unsetEmpty(variable); err != nil {
+			problems = append(problems, err.Error())
+		}
+		single := reflect.New(reflect.StructOf([]reflect.StructField{field}))
+		if err := envconfig.Process("", single.Interface()); err != nil {
+			problems = append(problems, problem(variable, field.Tag.Get("form"), err))
+		}
+		fields.Field(i).Set(single.Elem().Field(0))
+	}
+	return problems
+}
+
+// unsetEmpty makes an empty variable an absent one: a CloudFormation template has no way to leave one out.
+func unsetEmpty(variable string) error {
+	if value, set := os.LookupEnv(variable); set && value == "" {
+		return os.Unsetenv(variable)
+	}
+	return nil
+}
+
+func problem(variable, form string, err error) string {
+	parse, wrong := errors.AsType[*envconfig.ParseError](err)
+	if !wrong {
+		return fmt.Sprintf("%s is missing: it must be %s.", variable, form)
+	}
+	if reason, ok := errors.AsType[*settingError](parse.Err); ok {
+		return fmt.Sprintf("%s must be %s: %s.", variable, form, reason.text)
+	}
+	return fmt.Sprintf("%s must be %s.", variable, form)
+}
+
+// secret is a variable that must not be seen.
+type secret struct{ guard.Secret }
+
+func (s *secret) Decode(value string) error {
+	s.Secret = guard.NewSecret(value)
+	return nil
+}
+
+// settingError is a reason to reject a value that may be shown.
+type settingError struct{ text string }
+
+func (e *settingError) Error() string { return e.text }
+
+type ledgerSetting struct{ path string }
+
+func (l *ledgerSetting) Decode(value string) error {
+	path, ok := strings.CutPrefix(value, "bolt:")
+	if !ok || path == "" {
+		return &settingError{"no other ledger is built in"}
+	}
+	l.path = path
+	return nil
+}
+
+type span time.Duration
+
+func (s *span) Decode(value string) error {
+	d, err := time.ParseDuration(value)
+	if err != nil || d <= 0 {
+		return &settingError{fmt.Sprintf("%q is none", value)}
+	}
+	*s = span(d)
+	return nil
+}
+
+type limit int
+
+func (l *limit) Decode(value string) error {
+	n, err := strconv.Atoi(value)
+	if err != nil || n <= 0 {
+		return &settingError{fmt.Sprintf("%q is none", value)}
+	}
+	*l = limit(n)
+	return nil
+}
+
+type exemptions []guard.Exemption
+
+func (e *exemptions) Decode(value string) error {
+	for item := range strings.SplitSeq(value, ",") {
+		exemption, err := guard.ParseExemption(item)
+		if err != nil {
+			return &settingError{err.Error()}
+		}
+		*e = append(*e, exemption)
+	}
+	return nil
+}
+
+type patterns []guard.Pattern
+
+func (p *patterns) Decode(value string) error {
+	for item := range strings.SplitSeq(value, ",") {
+		pattern, err := guard.ParsePattern(item)
+		if err != nil {
+			return &settingError{err.Error()}
+		}
+		*p = append(*p, pattern)
+	}
+	return nil
+}

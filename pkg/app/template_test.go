@@ -1,0 +1,602 @@
+package app_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"keyreeve/pkg/guard"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v4"
+)
+
+const (
+	root = "../../"
+	// loginARN is where the IONOS credentials are kept.
+	loginARN = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:keyreeve-AbCdEf"
+)
+
+func TestTemplateFunctionsHaveFoldersAndBuildTargets(t *testing.T) {
+	folders, err := os.ReadDir(root + "functions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got []string
+	for _, f := range folders {
+		want = append(want, f.Name())
+	}
+	for id, f := range functions(t, deploy(t, nil)) {
+		if f.Handler != "bootstrap" || f.Runtime != "provided.al2023" || !slices.Equal(f.Architectures, list{"arm64"}) {
+			t.Errorf("%s does not run what the Makefile builds: %+v", id, f)
+		}
+		got = append(got, strings.ToLower(id))
+		built := makeDryRun(t, "build-"+id, "ARTIFACTS_DIR=/artifacts")
+		for _, part := range []string{"GOOS=linux GOARCH=arm64", "-o '/artifacts/bootstrap' ./functions/" + strings.ToLower(id) + "\n"} {
+			if !strings.Contains(built, part) {
+				t.Errorf("make build-%s lacks %q:\n%s", id, part, built)
+			}
+		}
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("folders of functions (-) and functions of the template (+):\n%s", diff)
+	}
+}
+
+func TestTemplateEnvironment(t *testing.T) {
+	want := map[string]string{
+		"IONOS_API_URL":          "",
+		"IONOS_CONTRACT_NUMBER":  "",
+		"KEYREEVE_SECRETS":       loginARN,
+		"KEYREEVE_LEDGER":        "dynamodb:Table",
+		"KEYREEVE_BUS":           "Bus",
+		"KEYREEVE_DRY_RUN":       "false",
+		"KEYREEVE_DELETE_GRACE":  "720h",
+		"KEYREEVE_EVENT_MAX_AGE": "24h",
+		"KEYREEVE_MAX_CHANGES":   "50",
+		"KEYREEVE_EXEMPT":        "",
+		"KEYREEVE_OPERATORS":     "",
+		"KEYREEVE_LOG_LEVEL":     "info",
+	}
+	for id, f := range functions(t, deploy(t, nil)) {
+		if diff := cmp.Diff(want, f.Environment.Variables); diff != "" {
+			t.Errorf("environment of %s (-want +got):\n%s", id, diff)
+		}
+	}
+}
+
+func TestTemplateRoutes(t *testing.T) {
+	want := map[string]string{
+		"GET /v1/users/{user}/keys":                   "Inventory",
+		"POST /v1/users/{user}/keys/{key}/activate":   "Activate",
+		"POST /v1/users/{user}/keys/{key}/deactivate": "Deactivate",
+		"DELETE /v1/users/{user}/keys/{key}":          "Delete",
+		"POST /v1/users/{user}/keys/activate":         "Activate",
+		"POST /v1/users/{user}/keys/deactivate":       "Deactivate",
+		"DELETE /v1/users/{user}/keys":                "Delete",
+	}
+	for name, c := range map[string]struct {
+		parameters                map[string]string
+		authorization, authorizer string
+	}{
+		"IAM unless told otherwise":    {nil, "AWS_IAM", ""},
+		"JWT where an issuer is given": {map[string]string{"JwtIssuer": "https://id.example.com", "JwtAudience": "keyreeve"}, "JWT", "JwtAuthorizer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := deploy(t, c.parameters)
+			integrations := ofType[integration](t, s, "AWS::ApiGatewayV2::Integration")
+			invokable := make(map[string]bool)
+			for _, p := range ofType[permission](t, s, "AWS::Lambda::Permission") {
+				if p.Principal == "apigateway.amazonaws.com" && p.Action == "lambda:InvokeFunction" && strings.HasSuffix(p.SourceArn, ":Api/*") {
+					invokable[p.FunctionName] = true
+				}
+			}
+			got := make(map[string]string)
+			for id, r := range ofType[route](t, s, "AWS::ApiGatewayV2::Route") {
+				i := integrations[strings.TrimPrefix(r.Target, "integrations/")]
+				target := strings.TrimSuffix(i.IntegrationURI, ".Arn")
+				got[r.RouteKey] = target
+				if !invokable[target] {
+					t.Errorf("%s: the API may not invoke %q", id, target)
+				}
+				if i.PayloadFormatVersion != "2.0" {
+					t.Errorf("%s: payload format %q", id, i.PayloadFormatVersion)
+				}
+				if r.AuthorizationType != c.authorization || r.AuthorizerID != c.authorizer {
+					t.Errorf("%s: authorization %q by %q", id, r.AuthorizationType, r.AuthorizerID)
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("routes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTemplateActionsHaveRuleQueueAndWorker(t *testing.T) {
+	s := deploy(t, map[string]string{"OffboardingSource": ""})
+	workers := functions(t, s)
+	rules := ofType[rule](t, s, "AWS::Events::Rule")
+	queues := ofType[queue](t, s, "AWS::SQS::Queue")
+	mappings := ofType[mapping](t, s, "AWS::Lambda::EventSourceMapping")
+	alarms := ofType[alarm](t, s, "AWS::CloudWatch::Alarm")
+
+	for _, action := range guard.Actions() {
+		id := strings.ToUpper(string(action[:1])) + string(action[1:])
+		t.Run(id, func(t *testing.T) {
+			wantRule := rule{
+				EventBusName: "Bus",
+				EventPattern: pattern{DetailType: list{"Key Operation Requested"}, Detail: map[string]list{"action": {string(action)}}},
+				Targets:      []target{deliverTo(id)},
+			}
+			if diff := cmp.Diff(wantRule, rules[id+"Rule"]); diff != "" {
+				t.Errorf("rule (-want +got):\n%s", diff)
+			}
+			q := queues[id+"Queue"]
+			if timeout := workers[id].Timeout; timeout == 0 || q.VisibilityTimeout < 6*timeout {
+				t.Errorf("visibility timeout of %d s, the function's is %d s", q.VisibilityTimeout, timeout)
+			}
+			if q.RedrivePolicy.DeadLetterTargetArn != id+"DeadLetters.Arn" || q.RedrivePolicy.MaxReceiveCount < 5 {
+				t.Errorf("redrive policy: %+v", q.RedrivePolicy)
+			}
+			if kept := queues[id+"DeadLetters"].MessageRetentionPeriod; kept != 14*24*60*60 {
+				t.Errorf("dead letters are kept for %d s", kept)
+			}
+			if !q.SqsManagedSseEnabled || !queues[id+"DeadLetters"].SqsManagedSseEnabled {
+				t.Error("a queue is not encrypted")
+			}
+			if diff := cmp.Diff([]dimension{{Name: "QueueName", Value: id + "DeadLetters.QueueName"}}, alarms[id+"Alarm"].Dimensions); diff != "" {
+				t.Errorf("alarm (-want +got):\n%s", diff)
+			}
+			m := mappings[id+"Mapping"]
+			if m.FunctionName != id || m.EventSourceArn != id+"Queue.Arn" {
+				t.Errorf("%s is emptied by %s", m.EventSourceArn, m.FunctionName)
+			}
+			if !slices.Contains(m.FunctionResponseTypes, "ReportBatchItemFailures") || m.ScalingConfig.MaximumConcurrency < 2 {
+				t.Errorf("event source mapping: %+v", m)
+			}
+		})
+	}
+	if n := len(guard.Actions()); len(rules) != n || len(queues) != 2*n || len(mappings) != n {
+		t.Errorf("%d actions, but %d rules, %d queues, %d event source mappings", n, len(rules), len(queues), len(mappings))
+	}
+}
+
+func TestTemplateQueuesAreOpenToTheirRulesOnly(t *testing.T) {
+	for name, c := range map[string]struct {
+		parameters map[string]string
+		deactivate list
+	}{
+		"with your own event":    {nil, list{"DeactivateRule.Arn", "OffboardingRule.Arn"}},
+		"without your own event": {map[string]string{"OffboardingSource": ""}, list{"DeactivateRule.Arn"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := deploy(t, c.parameters)
+			rules := map[string]list{"Activate": {"ActivateRule.Arn"}, "Deactivate": c.deactivate, "Delete": {"DeleteRule.Arn"}}
+			want := make(map[string]queuePolicy)
+			for id, sources := range rules {
+				for _, q := range []string{id + "Queue", id + "DeadLetters"} {
+					want[q+"Policy"] = queuePolicy{Queues: list{q}, PolicyDocument: policy{Statement: []statement{{
+						Effect:    "Allow",
+						Principal: map[string]string{"Service": "events.amazonaws.com"},
+						Action:    list{"sqs:SendMessage"},
+						Resource:  list{q + ".Arn"},
+						Condition: map[string]map[string]list{"ArnEquals": {"aws:SourceArn": sources}},
+					}}}}
+				}
+			}
+			if diff := cmp.Diff(want, ofType[queuePolicy](t, s, "AWS::SQS::QueuePolicy")); diff != "" {
+				t.Errorf("queue policies (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTemplateOffboardingEventBecomesARequest(t *testing.T) {
+	const event = `{"version": "0", "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718", "source": "com.example.people",
+		"detail-type": "Contract Ended", "time": "2026-11-22T10:00:00Z", "account": "111122223333",
+		"region": "eu-central-1", "resources": [], "detail": {"person": {"mail": "alice@example.com"}}}`
+	s := deploy(t, map[string]string{
+		"OffboardingSource":     "com.example.people",
+		"OffboardingDetailType": "Contract Ended",
+		"OffboardingEmailPath":  "$.detail.person.mail",
+	})
+	got := ofType[rule](t, s, "AWS::Events::Rule")["OffboardingRule"]
+	transformer := got.Targets[0].InputTransformer
+
+	wantTarget := deliverTo("Deactivate")
+	wantTarget.InputTransformer = transformer
+	wantRule := rule{
+		EventBusName: "Bus",
+		EventPattern: pattern{Source: list{"com.example.people"}, DetailType: list{"Contract Ended"}},
+		Targets:      []target{wantTarget},
+	}
+	if diff := cmp.Diff(wantRule, got); diff != "" {
+		t.Errorf("rule (-want +got):\n%s", diff)
+	}
+
+	occurred := time.Date(2026, time.November, 22, 10, 0, 0, 0, time.UTC)
+	wantRequest := guard.Request{
+		Action:      guard.Deactivate,
+		User:        "alice@example.com",
+		Offboarding: true,
+		Reason:      "left the company",
+		Source:      "com.example.people",
+		ID:          "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+		OccurredAt:  occurred,
+		Actor:       guard.Actor{Kind: guard.System, Name: "com.example.people"},
+	}
+	var request guard.Request
+	decoder := json.NewDecoder(bytes.NewReader(transformer.apply(t, event)))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&request); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(wantRequest, request); diff != "" {
+		t.Errorf("request (-want +got):\n%s", diff)
+	}
+	if err := request.Validate(occurred); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTemplateFunctionsMayDoWhatTheyNeedAndNoMore(t *testing.T) {
+	action := func(id string) []string {
+		return []string{
+			"dynamodb:DeleteItem Table.Arn", "dynamodb:GetItem Table.Arn", "dynamodb:PutItem Table.Arn", "dynamodb:UpdateItem Table.Arn",
+			"events:PutEvents Bus.Arn",
+			"secretsmanager:GetSecretValue " + loginARN,
+			"sqs:DeleteMessage " + id + "Queue.Arn", "sqs:GetQueueAttributes " + id + "Queue.Arn", "sqs:ReceiveMessage " + id + "Queue.Arn",
+		}
+	}
+	want := map[string][]string{
+		"Activate":   action("Activate"),
+		"Deactivate": action("Deactivate"),
+		"Delete":     action("Delete"),
+		"Inventory":  {"dynamodb:GetItem Table.Arn", "secretsmanager:GetSecretValue " + loginARN},
+	}
+	got := make(map[string][]string)
+	for id, f := range functions(t, deploy(t, nil)) {
+		for _, p := range f.Policies {
+			for _, statement := range p.Statement {
+				for _, action := range statement.Action {
+					for _, resource := range statement.Resource {
+						got[id] = append(got[id], action+" "+resource)
+					}
+				}
+			}
+		}
+		slices.Sort(got[id])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("permissions (-want +got):\n%s", diff)
+	}
+}
+
+func TestTemplateTableOutlivesTheStack(t *testing.T) {
+	s := deploy(t, nil)
+	var want table
+	want.KeySchema = []keyElement{{AttributeName: "id", KeyType: "HASH"}}
+	want.TimeToLiveSpecification.AttributeName, want.TimeToLiveSpecification.Enabled = "expires", true
+	want.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled = true
+	if diff := cmp.Diff(map[string]table{"Table": want}, ofType[table](t, s, "AWS::DynamoDB::Table")); diff != "" {
+		t.Errorf("tables (-want +got):\n%s", diff)
+	}
+	for _, policy := range []string{"DeletionPolicy", "UpdateReplacePolicy"} {
+		if got := members(s.resources["Table"])[policy]; got == nil || got.Value != "Retain" {
+			t.Errorf("%s does not retain the table", policy)
+		}
+	}
+}
+
+// makeDryRun returns the commands that make would run.
+func makeDryRun(t *testing.T, arguments ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "make", append([]string{"-n"}, arguments...)...)
+	command.Dir = root
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("make %v: %v\n%s", arguments, err, out)
+	}
+	return string(out)
+}
+
+// The parts of CloudFormation resources that the tests look at. Members that are not named here are not looked at.
+type (
+	function struct {
+		Runtime, Handler string
+		Architectures    list
+		Timeout          int
+		Environment      struct{ Variables map[string]string }
+		Policies         []policy
+	}
+	policy    struct{ Statement []statement }
+	statement struct {
+		Effect           string
+		Principal        map[string]string
+		Action, Resource list
+		Condition        map[string]map[string]list
+	}
+	integration struct{ IntegrationURI, PayloadFormatVersion string }
+	permission  struct{ FunctionName, Action, Principal, SourceArn string }
+	route       struct{ RouteKey, Target, AuthorizationType, AuthorizerID string }
+	rule        struct {
+		EventBusName string
+		EventPattern pattern
+		Targets      []target
+	}
+	pattern struct {
+		Source     list
+		DetailType list `json:"detail-type"`
+		Detail     map[string]list
+	}
+	target struct {
+		Arn              string
+		DeadLetterConfig struct{ Arn string }
+		RetryPolicy      struct{ MaximumEventAgeInSeconds, MaximumRetryAttempts int }
+		InputTransformer transformer
+	}
+	transformer struct {
+		InputPathsMap map[string]string
+		InputTemplate string
+	}
+	queue struct {
+		VisibilityTimeout, MessageRetentionPeriod int
+		SqsManagedSseEnabled                      bool
+		RedrivePolicy                             struct {
+			DeadLetterTargetArn string
+			MaxReceiveCount     int
+		}
+	}
+	queuePolicy struct {
+		Queues         list
+		PolicyDocument policy
+	}
+	alarm     struct{ Dimensions []dimension }
+	dimension struct{ Name, Value string }
+	table     struct {
+		KeySchema               []keyElement
+		TimeToLiveSpecification struct {
+			AttributeName string
+			Enabled       bool
+		}
+		PointInTimeRecoverySpecification struct{ PointInTimeRecoveryEnabled bool }
+	}
+	keyElement struct{ AttributeName, KeyType string }
+	mapping    struct {
+		FunctionName, EventSourceArn string
+		FunctionResponseTypes        list
+		ScalingConfig                struct{ MaximumConcurrency int }
+	}
+)
+
+// list is a list of strings, or one string by itself.
+type list []string
+
+func (l *list) UnmarshalJSON(data []byte) error {
+	var one string
+	if json.Unmarshal(data, &one) == nil {
+		*l = list{one}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]string)(l))
+}
+
+// deliverTo is the target of a rule that feeds an action: its queue, else its dead letters after a day of trying.
+func deliverTo(id string) target {
+	want := target{Arn: id + "Queue.Arn"}
+	want.DeadLetterConfig.Arn = id + "DeadLetters.Arn"
+	want.RetryPolicy.MaximumEventAgeInSeconds = 24 * 60 * 60
+	want.RetryPolicy.MaximumRetryAttempts = 185
+	return want
+}
+
+// apply does what EventBridge does: each <name> in the template gives way to the JSON value at its path.
+func (tr transformer) apply(t *testing.T, event string) []byte {
+	t.Helper()
+	out := tr.InputTemplate
+	for name, path := range tr.InputPathsMap {
+		value := decode[any](t, []byte(event))
+		for member := range strings.SplitSeq(strings.TrimPrefix(path, "$."), ".") {
+			object, _ := value.(map[string]any)
+			value = object[member]
+		}
+		out = strings.ReplaceAll(out, "<"+name+">", string(encode(t, value)))
+	}
+	return []byte(out)
+}
+
+func encode(t *testing.T, value any) []byte {
+	t.Helper()
+	data, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// decode reads a value from JSON, each layer laid over the ones before.
+func decode[T any](t *testing.T, layers ...[]byte) T {
+	t.Helper()
+	var value T
+	for _, layer := range layers {
+		if err := json.Unmarshal(layer, &value); err != nil {
+			t.Fatalf("%v in %s", err, layer)
+		}
+	}
+	return value
+}
+
+// stack is the template as CloudFormation would deploy it: conditions decided and references replaced. A reference to
+// a resource reads as its logical id, an attribute of it as "Id.Attribute".
+type stack struct {
+	parameters map[string]string
+	conditions map[string]*yaml.Node
+	// resources holds those whose condition is met.
+	resources map[string]*yaml.Node
+	// shared holds the properties that all functions have.
+	shared *yaml.Node
+}
+
+// deploy reads the template with the parameters given, and their defaults for the others.
+func deploy(t *testing.T, parameters map[string]string) stack {
+	t.Helper()
+	text, err := os.ReadFile(root + "template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document yaml.Node
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		t.Fatal(err)
+	}
+	template := members(document.Content[0])
+	s := stack{
+		parameters: map[string]string{"SecretId": loginARN},
+		conditions: members(template["Conditions"]),
+		resources:  members(template["Resources"]),
+		shared:     members(template["Globals"])["Function"],
+	}
+	for name, parameter := range members(template["Parameters"]) {
+		if byDefault, ok := members(parameter)["Default"]; ok {
+			s.parameters[name] = byDefault.Value
+		}
+	}
+	for name, value := range parameters {
+		if _, ok := s.parameters[name]; !ok {
+			t.Fatalf("the template has no parameter %s", name)
+		}
+		s.parameters[name] = value
+	}
+	maps.DeleteFunc(s.resources, func(_ string, resource *yaml.Node) bool {
+		condition, ok := members(resource)["Condition"]
+		return ok && !s.holds(t, condition.Value)
+	})
+	// Resolving all of it finds what points nowhere, also in the resources that no test asks for.
+	s.value(t, template["Outputs"])
+	for _, resource := range s.resources {
+		s.value(t, resource)
+	}
+	return s
+}
+
+// ofType returns the properties of all resources of a type, by logical id.
+func ofType[T any](t *testing.T, s stack, name string) map[string]T {
+	t.Helper()
+	found := make(map[string]T)
+	for id, resource := range s.resources {
+		if m := members(resource); m["Type"].Value == name {
+			found[id] = decode[T](t, encode(t, s.value(t, m["Properties"])))
+		}
+	}
+	return found
+}
+
+// functions returns the functions by logical id, each with what all of them share.
+func functions(t *testing.T, s stack) map[string]function {
+	t.Helper()
+	shared := encode(t, s.value(t, s.shared))
+	found := make(map[string]function)
+	for id, own := range ofType[json.RawMessage](t, s, "AWS::Serverless::Function") {
+		found[id] = decode[function](t, shared, own)
+	}
+	return found
+}
+
+// absent is what AWS::NoValue leaves behind: nothing, wherever it stands.
+type absent struct{}
+
+// value returns what stands at a node, as encoding/json would decode it.
+func (s stack) value(t *testing.T, n *yaml.Node) any {
+	t.Helper()
+	switch n.Tag {
+	case "!Ref":
+		return s.reference(t, n.Value)
+	case "!GetAtt":
+		id, _, _ := strings.Cut(n.Value, ".")
+		s.reference(t, id)
+		return n.Value
+	case "!Sub":
+		return regexp.MustCompile(`\$\{[^}]*\}`).ReplaceAllStringFunc(n.Value, func(placeholder string) string {
+			return fmt.Sprint(s.reference(t, placeholder[2:len(placeholder)-1]))
+		})
+	case "!If":
+		if s.holds(t, n.Content[0].Value) {
+			return s.value(t, n.Content[1])
+		}
+		return s.value(t, n.Content[2])
+	case "!Equals":
+		return s.value(t, n.Content[0]) == s.value(t, n.Content[1])
+	case "!Not":
+		return s.value(t, n.Content[0]) == false
+	}
+	if !strings.HasPrefix(n.Tag, "!!") {
+		t.Fatalf("template.yaml:%d: this test does not know %s", n.Line, n.Tag)
+	}
+	switch n.Kind {
+	case yaml.MappingNode:
+		object := make(map[string]any)
+		for name, member := range members(n) {
+			if v := s.value(t, member); v != (absent{}) {
+				object[name] = v
+			}
+		}
+		return object
+	case yaml.SequenceNode:
+		array := []any{}
+		for _, element := range n.Content {
+			if v := s.value(t, element); v != (absent{}) {
+				array = append(array, v)
+			}
+		}
+		return array
+	default:
+		var scalar any
+		if err := n.Decode(&scalar); err != nil {
+			t.Fatalf("template.yaml:%d: %v", n.Line, err)
+		}
+		return scalar
+	}
+}
+
+// holds reports whether a condition is met.
+func (s stack) holds(t *testing.T, condition string) bool {
+	t.Helper()
+	definition, ok := s.conditions[condition]
+	if !ok {
+		t.Fatalf("the template has no condition %s", condition)
+	}
+	return s.value(t, definition) == true
+}
+
+// reference returns what !Ref does: a parameter's value, or the id of a resource that exists.
+func (s stack) reference(t *testing.T, name string) any {
+	t.Helper()
+	if name == "AWS::NoValue" {
+		return absent{}
+	}
+	if value, ok := s.parameters[name]; ok {
+		return value
+	}
+	if _, ok := s.resources[name]; !ok && !strings.HasPrefix(name, "AWS::") {
+		t.Errorf("the template refers to %s, which does not exist", name)
+	}
+	return name
+}
+
+// members returns the values of a YAML mapping by their keys.
+func members(mapping *yaml.Node) map[string]*yaml.Node {
+	found := make(map[string]*yaml.Node)
+	for pair := range slices.Chunk(mapping.Content, 2) {
+		found[pair[0].Value] = pair[1]
+	}
+	return found
+}
