@@ -1,0 +1,53 @@
+# Needs Go, make and git, nothing else. `make` alone lists what there is.
+
+## make run     the whole stack on this machine, against a stand-in for IONOS
+## make check   vet, lint and unit tests: the quick look before a commit
+## make test    vet, lint and all tests, end to end too, under the race detector
+## make bench   how fast it is, and how much it asks of IONOS
+## make build   one build/<function>.zip a function, ready to upload
+## sam build    the same binaries, through the build-<Function> targets
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+run:
+	go run ./pkg/local
+
+bench:
+	go run ./pkg/bench
+
+check: lint
+	go test $$(go list ./... | grep -v /pkg/local$$)
+
+# On Linux the race detector needs a C compiler. Without one Go switches cgo off by itself.
+RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+test: lint
+	$(if $(RACE),,@echo 'There is no C compiler here: the tests run without the race detector.')
+	go test $(RACE) ./...
+
+# The directory carries the version, so that another version is another file and gets installed.
+LINT_VERSION := v2.15.0
+LINT_DIR := .bin/golangci-lint-$(LINT_VERSION)
+
+lint: $(LINT_DIR)/golangci-lint
+	go vet ./...
+	$(LINT_DIR)/golangci-lint run
+
+$(LINT_DIR)/golangci-lint:
+	GOBIN='$(CURDIR)/$(LINT_DIR)' go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+# The same source and the same Go make the same zip, byte for byte, on every machine.
+BUILD := CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -buildvcs=false -ldflags '-s -w' -tags lambda.norpc
+
+build: $(patsubst functions/%,build/%.zip,$(wildcard functions/*))
+
+build/%.zip: always
+	$(BUILD) -o build/$*/bootstrap ./functions/$*
+	go run github.com/aws/aws-lambda-go/cmd/build-lambda-zip -o $@ build/$*/bootstrap
+
+# What `sam build` calls: the logical id of the function, and the folder that it wants the binary in.
+build-Activate build-Deactivate build-Delete build-Inventory:
+	$(BUILD) -o '$(ARTIFACTS_DIR)/bootstrap' ./functions/$(shell echo $(@:build-%=%) | tr A-Z a-z)
+
+.PHONY: help run bench check test lint build always build-Activate build-Deactivate build-Delete build-Inventory
