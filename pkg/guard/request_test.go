@@ -111,6 +111,10 @@ func TestTrusts(t *testing.T) {
 			t.Errorf("%+v trusted = %v, want %v", test.actor, got, test.want)
 		}
 	}
+	everybody := guard.Policy{Operators: []guard.Pattern{"*"}}
+	if everybody.Trusts(guard.Actor{Kind: guard.ChatOps, Name: "eve"}) {
+		t.Error("a pattern for every e-mail trusts somebody who has none")
+	}
 }
 
 func TestAsError(t *testing.T) {

@@ -132,6 +132,26 @@ func TestWithoutASecondLookTheKeyGoesBackOn(t *testing.T) {
 	}
 }
 
+func TestTheSecondLookCountsOnNoKeyThatItTried(t *testing.T) {
+	w := newWorld(t)
+	alice := w.alice(older, newer)
+	puts := 0
+	// The write fails, as far as anybody knows: it may still be carried out. Meanwhile the other key goes off.
+	w.api.Fault = func(r *http.Request) ionostest.Fault {
+		if r.Method != http.MethodPut {
+			return nil
+		}
+		if puts++; puts > 1 {
+			return nil
+		}
+		w.api.SwitchKey(alice.ID, newer, false)
+		return ionostest.Status(http.StatusForbidden, 0)
+	}
+	want(t, "outcomes", w.do(t, w.request(older)), map[string]string{older: "last_active_key"})
+	want(t, "keys", w.active(alice), map[string]bool{older: true, newer: false})
+	want(t, "writes: off, and on again", puts, 2)
+}
+
 func TestAKeyThatCannotBeSwitchedBackOnIsLoud(t *testing.T) {
 	w := newWorld(t)
 	alice := w.alice(older, newer)
@@ -171,6 +191,31 @@ func TestOneKeysFailureStopsNoOther(t *testing.T) {
 	}
 	w.api.Fault = nil
 	want(t, "again", w.do(t, w.leaving()), map[string]string{older: "unchanged", newer: "changed", legacy: "unchanged"})
+}
+
+func TestAKeyThatVanishesIsOff(t *testing.T) {
+	w := newWorld(t)
+	alice := w.alice(older, newer)
+	w.api.Fault = ionostest.Nth(1, ionostest.On(http.MethodPut, ionostest.Meanwhile(func() { w.api.RemoveKey(alice.ID, older) })))
+	want(t, "outcomes", w.do(t, w.request(older)), map[string]string{older: "unchanged"})
+	want(t, "keys", w.active(alice), map[string]bool{newer: true})
+}
+
+func TestARequestRefusedOutrightLeavesNoTrace(t *testing.T) {
+	w := newWorld(t)
+	alice := w.alice()
+	w.api.AddUser(ionostest.User{Email: "bob@example.com"})
+	req := w.leaving()
+	req.Actor = guard.Actor{Kind: guard.Operator, Email: "bob@example.com"}
+	want(t, "outcomes without keys", w.do(t, req), map[string]string{})
+	want(t, "offboarded", w.recall(t, alice).OffboardedAt, time.Time{})
+
+	w.api.AddKey(alice.ID, ionostest.Key{ID: newer, Active: true})
+	lists := w.calls(http.MethodGet)
+	want(t, "outcomes", w.do(t, req), map[string]string{newer: "not_permitted"})
+	want(t, "buckets asked for", len(w.api.S3Calls()), 0)
+	want(t, "reads: the user, the actor, the contract, the keys", w.calls(http.MethodGet)-lists, 4)
+	want(t, "offboarded", w.recall(t, alice).OffboardedAt, time.Time{})
 }
 
 func TestADryRunChangesNothing(t *testing.T) {
@@ -443,6 +488,13 @@ func TestInventory(t *testing.T) {
 	if second.ID != older || second.LastChange == nil || second.LastChange.Reason != "left the company" || !second.InactiveSince.Equal(w.now()) {
 		t.Errorf("deactivated key: %+v", second)
 	}
+
+	w.pass(31 * 24 * time.Hour)
+	inventory, err = w.Inventory(t.Context(), alice.ID, operator())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "allowed after the grace period", inventory.Keys[1].Allowed, []guard.Action{guard.Activate, guard.Delete})
 
 	for email, kind := range map[string]guard.Kind{"bob@example.com": guard.Forbidden, "alice@example.com": ""} {
 		if _, err := w.Inventory(t.Context(), alice.ID, guard.Actor{Kind: guard.Operator, Email: email}); guard.KindOf(err) != kind {
