@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// console is what the person at the machine sees: one line a step.
+type console struct {
+	mu  sync.Mutex
+	out io.Writer
+}
+
+// say writes a line as it is.
+func (c *console) say(format string, args ...any) { c.write(fmt.Sprintf(format, args...)) }
+
+// step writes a line with the time of day in front.
+func (c *console) step(format string, args ...any) {
+	c.write(time.Now().Format("15:04:05.000 ") + fmt.Sprintf(format, args...))
+}
+
+// output writes a line that a function wrote.
+func (c *console) output(function, line string) { c.step("%s | %s", function, line) }
+
+func (c *console) write(line string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, _ = fmt.Fprintln(c.out, line) // without a terminal there is nobody to tell
+}
+
+// since is how long something took, for people.
+func since(start time.Time) time.Duration { return time.Since(start).Round(time.Millisecond) }
+
+// keptLines is how much of its output a function that does not start is quoted with.
+const keptLines = 20
+
+// lineWriter splits what a process writes into lines, and keeps the last ones.
+type lineWriter struct {
+	write func(line string)
+
+	mu      sync.Mutex
+	partial []byte
+	kept    []string
+}
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.partial = append(w.partial, p...)
+	for {
+		line, rest, found := bytes.Cut(w.partial, []byte("\n"))
+		if !found {
+			return len(p), nil
+		}
+		w.kept = append(w.kept, string(line))
+		w.kept = w.kept[max(0, len(w.kept)-keptLines):]
+		w.write(string(line))
+		w.partial = rest
+	}
+}
+
+// last returns the last lines, and what followed them.
+func (w *lineWriter) last() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.TrimSpace(strings.Join(append(slices.Clip(w.kept), string(w.partial)), "\n"))
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+// eventPatience is how long POST /_events waits for what an event causes.
+const eventPatience = 30 * time.Second
+
+// control is what the runner offers besides what AWS does: a look inside, and a way in that waits for the outcome.
+type control struct {
+	bus     *bus
+	queues  map[string]*queue
+	tracker *tracker
+	invoke  func(ctx context.Context, function string, payload []byte) ([]byte, error)
+}
+
+func (c *control) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /_events", func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, http.StatusOK, c.bus.events()) })
+	mux.HandleFunc("POST /_events", withBody(c.sendEvent))
+	mux.HandleFunc("GET /_queues/{name}", c.showQueue)
+	mux.HandleFunc("POST /_queues/{name}", withBody(c.sendMessage))
+	mux.HandleFunc("POST /_invoke/{name}", withBody(c.invokeFunction))
+	return mux
+}
+
+// withBody reads the body of a call, up to the limit of API Gateway.
+func withBody(handle func(http.ResponseWriter, *http.Request, []byte)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if err != nil {
+			answerMessage(w, http.StatusRequestEntityTooLarge, err.Error())
+			return
+		}
+		handle(w, r, body)
+	}
+}
+
+// eventReport is what became of an event.
+type eventReport struct {
+	EventID string `json:"eventId"`
+	// Delivered names the queues that got a message because of it.
+	Delivered []string `json:"delivered"`
+	// Outcomes are the details of the "Key Operation Finished" events about it.
+	Outcomes    []json.RawMessage `json:"outcomes"`
+	DeadLetters []deadLetter      `json:"deadLetters"`
+	// Unfinished: something was still under way when the report was made.
+	Unfinished bool `json:"unfinished,omitempty"`
+}
+
+// sendEvent puts an event on the bus and answers when everything it caused is done.
+func (c *control) sendEvent(w http.ResponseWriter, r *http.Request, body []byte) {
+	var e event
+	if err := decodeStrictly(body, &e); err != nil {
+		answerMessage(w, http.StatusBadRequest, "The body must be an event, {\"source\", \"detail-type\", \"detail\"}: "+err.Error())
+		return
+	}
+	e = e.completed(time.Now())
+	if problem := e.validate(); problem != nil {
+		answerJSON(w, http.StatusBadRequest, problem)
+		return
+	}
+	request := e.request()
+	watch := c.tracker.watch(request)
+	err := c.bus.publish(e)
+	c.tracker.finished(request)
+	if err != nil {
+		answerMessage(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	report := eventReport{EventID: e.ID}
+	timer := time.NewTimer(eventPatience)
+	defer timer.Stop()
+	select {
+	case <-watch.done:
+	case <-timer.C:
+		report.Unfinished = true
+	case <-r.Context().Done():
+		report.Unfinished = true
+	}
+	seen := c.tracker.forget(request, watch)
+	report.Delivered = append([]string{}, seen.delivered...)
+	report.Outcomes = append([]json.RawMessage{}, seen.outcomes...)
+	report.DeadLetters = append([]deadLetter{}, seen.deadLetters...)
+	answerJSON(w, http.StatusOK, report)
+}
+
+func (c *control) sendMessage(w http.ResponseWriter, r *http.Request, body []byte) {
+	q, ok := c.queues[r.PathValue("name")]
+	if !ok {
+		answerMessage(w, http.StatusNotFound, "There is no queue of this name.")
+		return
+	}
+	var named struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(body, &named); err != nil {
+		named.ID = "" // not a request: it goes by no name
+	}
+	m := q.send(string(body), named.ID)
+	answerJSON(w, http.StatusOK, map[string]string{"MessageId": m.id})
+}
+
+func (c *control) showQueue(w http.ResponseWriter, r *http.Request) {
+	q, ok := c.queues[r.PathValue("name")]
+	if !ok {
+		answerMessage(w, http.StatusNotFound, "There is no queue of this name.")
+		return
+	}
+	type entry struct {
+		MessageID    string    `json:"messageId"`
+		Body         string    `json:"body"`
+		ReceiveCount int       `json:"receiveCount"`
+		Sent         time.Time `json:"sent"`
+	}
+	waiting, inFlight := q.contents()
+	entries := make([]entry, len(waiting))
+	for i, m := range waiting {
+		entries[i] = entry{MessageID: m.id, Body: m.body, ReceiveCount: m.received, Sent: m.sent}
+	}
+	answerJSON(w, http.StatusOK, struct {
+		Waiting  []entry `json:"waiting"`
+		InFlight int     `json:"inFlight"`
+	}{entries, inFlight})
+}
+
+func (c *control) invokeFunction(w http.ResponseWriter, r *http.Request, payload []byte) {
+	if len(payload) == 0 {
+		payload = []byte("{}")
+	}
+	result, err := c.invoke(r.Context(), r.PathValue("name"), payload)
+	failure, failed := errors.AsType[*functionError](err)
+	switch {
+	case failed:
+		w.Header().Set("X-Amz-Function-Error", "Unhandled")
+		answerJSON(w, http.StatusOK, failure.document())
+	case errors.Is(err, errNoFunction):
+		answerMessage(w, http.StatusNotFound, err.Error())
+	case err != nil:
+		answerMessage(w, http.StatusInternalServerError, err.Error())
+	default:
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(result) // the caller hung up: there is nobody to tell
+	}
+}

@@ -1,0 +1,13 @@
+// Program local runs the whole of template.yaml on one machine: the real function binaries behind a Lambda Runtime
+// API, the HTTP API, the event bus and the queues, in one process and in memory. It stands where AWS does in a
+// deployment, and unless credentials are given it brings a fake IONOS contract to work on.
+//
+//	go run ./pkg/local
+//
+// It reads the template, so what it runs is what gets deployed; whatever in there it cannot do stops it at start,
+// by name and line. It shares no code with the functions, so that a wrong field name on either side shows.
+//
+// Besides PORT, LOCAL_RETRY (how soon a failed message is delivered again, 1s) and LOCAL_LATENCY (of every call to
+// the fake IONOS API), it reads the IONOS_* variables and AWS_ENDPOINT_URL_S3, which name a real contract to work on
+// and where its buckets are, and the KEYREEVE_* variables, which override what the template says.
+package main

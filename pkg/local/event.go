@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// event is an event as EventBridge delivers it.
+type event struct {
+	Version    string          `json:"version"`
+	ID         string          `json:"id"`
+	DetailType string          `json:"detail-type"`
+	Source     string          `json:"source"`
+	Account    string          `json:"account"`
+	Time       string          `json:"time"`
+	Region     string          `json:"region"`
+	Resources  []string        `json:"resources"`
+	Detail     json.RawMessage `json:"detail"`
+}
+
+// completed returns the event with what EventBridge fills in.
+func (e event) completed(now time.Time) event {
+	e.Version, e.Account, e.Region = "0", accountID, region
+	e.ID = cmp.Or(e.ID, newID())
+	e.Time = cmp.Or(e.Time, now.UTC().Format(time.RFC3339))
+	if e.Resources == nil {
+		e.Resources = []string{}
+	}
+	return e
+}
+
+// request is the id of the request that the event is about: its detail's, or else its own.
+func (e event) request() string {
+	var detail struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(e.Detail, &detail); err != nil {
+		return e.ID // an id of another kind is not a request's
+	}
+	return cmp.Or(detail.ID, e.ID)
+}
+
+// entryError is why EventBridge does not take an event.
+type entryError struct {
+	Code    string `json:"ErrorCode"`
+	Message string `json:"ErrorMessage"`
+}
+
+func (e *entryError) Error() string { return e.Code + ": " + e.Message }
+
+// validate reports what EventBridge would refuse the event for.
+func (e event) validate() *entryError {
+	missing := func(parameter string) *entryError {
+		return &entryError{Code: "InvalidArgument", Message: fmt.Sprintf("Parameter %s is not valid. Reason: %s is a required argument.", parameter, parameter)}
+	}
+	switch {
+	case e.Source == "":
+		return missing("Source")
+	case e.DetailType == "":
+		return missing("DetailType")
+	case len(e.Detail) == 0:
+		return missing("Detail")
+	case bytes.HasPrefix([]byte(e.Source), []byte("aws.")):
+		return &entryError{Code: "NotAuthorizedForSourceException", Message: "Not authorized for the source."}
+	}
+	if detail := bytes.TrimSpace(e.Detail); !json.Valid(detail) || detail[0] != '{' {
+		return &entryError{Code: "MalformedDetail", Message: "Detail is malformed."}
+	}
+	return nil
+}
+
+// newID returns a random UUID.
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

@@ -1,0 +1,255 @@
+package main_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"keyreeve/pkg/ionos/ionostest"
+)
+
+// laptop is `make run` as a user has it: the real program, which builds and starts the real functions. It works on a
+// contract that the test can look into.
+type laptop struct {
+	t        *testing.T
+	address  string
+	contract *ionostest.Server
+	self     ionostest.User
+	client   *http.Client
+	// seen is everything that anybody got to see: what was printed, answered and announced.
+	seen *record
+}
+
+// record is a buffer that several goroutines write to.
+type record struct {
+	mu      sync.Mutex
+	content bytes.Buffer
+}
+
+func (r *record) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.content.Write(p)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.content.String()
+}
+
+// startLaptop runs the program against the contract, with more variables if wanted.
+func startLaptop(t *testing.T, contract *ionostest.Server, variables ...string) *laptop {
+	t.Helper()
+	l := &laptop{t: t, contract: contract, seen: new(record), client: &http.Client{Timeout: 40 * time.Second}}
+	contract.Now = time.Now
+	contract.Unlimited = true
+	l.self = contract.AddUser(ionostest.User{Email: "keyreeve@example.com", Administrator: true})
+	contract.AddUser(ionostest.User{Email: "operator@example.com", Administrator: true})
+	cloud, s3 := httptest.NewServer(contract), httptest.NewServer(contract.S3())
+	t.Cleanup(cloud.Close)
+	t.Cleanup(s3.Close)
+	l.address = start(t, l.seen, append([]string{
+		"IONOS_API_URL=" + cloud.URL, "IONOS_TOKEN=" + contract.Token(l.self.ID), "AWS_ENDPOINT_URL_S3=" + s3.URL,
+		"KEYREEVE_DRY_RUN=false", "KEYREEVE_LEDGER=bolt:" + filepath.Join(t.TempDir(), "ledger.db"), "KEYREEVE_MAX_CHANGES=1000",
+		"LOCAL_RETRY=50ms",
+	}, variables...))["Keyreeve listens on"]
+	return l
+}
+
+// start builds and runs the program in the root of the repository, on any free port, and returns the addresses that
+// it prints, by the words before them. It stops the program when the test ends.
+func start(t *testing.T, output io.Writer, variables []string) map[string]string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "local")
+	if built, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, built)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	command := exec.CommandContext(ctx, program)
+	command.Dir = "../.."
+	command.Env = append(os.Environ(), append([]string{"PORT=0"}, variables...)...)
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
+	command.WaitDelay = 10 * time.Second
+	printed, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command.Stderr = output
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(io.TeeReader(printed, output))
+	lines.Buffer(nil, 1<<20)
+	addresses := make(map[string]string)
+	tooSlow := time.AfterFunc(3*time.Minute, cancel)
+	defer tooSlow.Stop()
+	for first := true; first || lines.Text() != ""; first = false { // A blank line ends what it says of itself.
+		if !lines.Scan() {
+			cancel()
+			t.Fatalf("the program ended: %v\n%s", command.Wait(), output)
+		}
+		if words, address, found := strings.Cut(lines.Text(), " http://"); found && !strings.Contains(words, "curl") {
+			addresses[words] = "http://" + address
+		}
+	}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		for lines.Scan() {
+			continue
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-drained
+		if err := command.Wait(); err != nil && ctx.Err() == nil {
+			t.Errorf("the program ended: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("it printed:\n%s", output)
+		}
+	})
+	return addresses
+}
+
+// person adds a user with the given number of active keys, the oldest first.
+func (l *laptop) person(name string, keys int) (ionostest.User, []string) {
+	user := l.contract.AddUser(ionostest.User{Email: name + "@example.com"})
+	ids := make([]string, keys)
+	for i := range keys {
+		ids[i] = l.contract.AddKey(user.ID, ionostest.Key{Active: true, Created: time.Now().AddDate(0, 0, i-100)}).ID
+	}
+	return user, ids
+}
+
+// active returns the states of the user's keys in the API.
+func (l *laptop) active(user ionostest.User) map[string]bool {
+	states := make(map[string]bool)
+	for _, k := range l.contract.Keys(user.ID) {
+		states[k.ID] = k.Active
+	}
+	return states
+}
+
+// post sends the body to one of the program's own addresses and returns the answer.
+func (l *laptop) post(path, body string) (status int, answer string) {
+	return l.call(http.MethodPost, path, "", body)
+}
+
+// call is an HTTP call as the caller, or as nobody.
+func (l *laptop) call(method, path, caller, body string) (status int, answer string) {
+	l.t.Helper()
+	request, err := http.NewRequestWithContext(l.t.Context(), method, l.address+path, strings.NewReader(body))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if caller != "" {
+		request.SetBasicAuth(caller, "any")
+	}
+	response, err := l.client.Do(request)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(io.TeeReader(response.Body, l.seen))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return response.StatusCode, string(content)
+}
+
+// keyOutcome is what a result says of one key.
+type keyOutcome struct {
+	ID         string   `json:"id"`
+	Outcome    string   `json:"outcome"`
+	Rule       string   `json:"rule"`
+	Message    string   `json:"message"`
+	Remedy     string   `json:"remedy"`
+	Overridden []string `json:"overridden"`
+	Active     bool     `json:"active"`
+}
+
+type result struct {
+	ID   string       `json:"id"`
+	Keys []keyOutcome `json:"keys"`
+}
+
+// said is each key's outcome, or the rule that refused it.
+func (r result) said() map[string]string {
+	said := make(map[string]string)
+	for _, k := range r.Keys {
+		said[k.ID] = k.Outcome
+		if k.Rule != "" {
+			said[k.ID] = k.Rule
+		}
+	}
+	return said
+}
+
+func decode[T any](t *testing.T, text string) T {
+	t.Helper()
+	var value T
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
+		t.Fatalf("%v in %q", err, text)
+	}
+	return value
+}
+
+// event sends an event, waits for all it causes, and returns the outcomes and the number of dead letters.
+func (l *laptop) event(source, detailType, detail string) (outcomes []result, deadLetters int) {
+	l.t.Helper()
+	status, answer := l.post("/_events", fmt.Sprintf(`{"source":%q,"detail-type":%q,"detail":%s}`, source, detailType, detail))
+	report := decode[struct {
+		Outcomes    []result          `json:"outcomes"`
+		DeadLetters []json.RawMessage `json:"deadLetters"`
+		Unfinished  bool              `json:"unfinished"`
+	}](l.t, answer)
+	if status != http.StatusOK || report.Unfinished {
+		l.t.Fatalf("event: %d %s", status, answer)
+	}
+	return report.Outcomes, len(report.DeadLetters)
+}
+
+// finished waits until the outcome of the request with the id is on the bus.
+func (l *laptop) finished(id string) result {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(l.t.Context(), 30*time.Second)
+	defer cancel()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		_, events := l.call(http.MethodGet, "/_events", "", "")
+		for _, seen := range decode[[]struct {
+			Event struct {
+				DetailType string          `json:"detail-type"`
+				Detail     json.RawMessage `json:"detail"`
+			} `json:"event"`
+		}](l.t, events) {
+			if seen.Event.DetailType != "Key Operation Finished" {
+				continue
+			}
+			if outcome := decode[result](l.t, string(seen.Event.Detail)); outcome.ID == id {
+				return outcome
+			}
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			l.t.Fatalf("no outcome of %s", id)
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+// defaultConcurrency is how many batches Lambda hands out at a time to begin with.
+const defaultConcurrency = 5
+
+// mappingSpec is an event source mapping of the template: which function empties which queue.
+type mappingSpec struct {
+	name, queue, function string
+	// batch is how many messages an invocation gets at most, concurrency how many invocations there are at a time.
+	batch, concurrency int
+	// partial: the function names the messages that failed.
+	partial bool
+}
+
+// mapping hands the messages of a queue to a function.
+type mapping struct {
+	spec    mappingSpec
+	queue   *queue
+	invoke  func(ctx context.Context, function string, payload []byte) ([]byte, error)
+	console *console
+}
+
+// run hands out batches until ctx ends, and returns when the last one is settled.
+func (m *mapping) run(ctx context.Context) {
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	slots := make(chan struct{}, m.spec.concurrency)
+	for {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		batch := m.queue.receive(ctx, m.spec.batch)
+		if len(batch) == 0 {
+			return
+		}
+		workers.Go(func() {
+			m.deliver(ctx, batch)
+			<-slots
+		})
+	}
+}
+
+// deliver invokes the function with a batch and settles each message by what comes back.
+func (m *mapping) deliver(ctx context.Context, batch []*message) {
+	start := time.Now()
+	payload, err := json.Marshal(newSQSEvent(m.spec.queue, batch))
+	var result []byte
+	if err == nil {
+		result, err = m.invoke(ctx, m.spec.function, payload)
+	}
+	var failures []string
+	if err == nil && m.spec.partial {
+		failures, err = batchFailures(result, batch)
+	}
+	if ctx.Err() != nil {
+		return // the stack is being stopped: what the processes say is about that
+	}
+	for _, msg := range batch {
+		outcome := fmt.Sprintf("done in %v", since(start))
+		switch {
+		case err == nil && !slices.Contains(failures, msg.id):
+			m.queue.done(msg)
+		case m.queue.failed(msg):
+			outcome = fmt.Sprintf("failed in %v, the %d. time → %s", since(start), msg.received, m.queue.spec.deadLetters)
+		default:
+			outcome = fmt.Sprintf("failed in %v, again in %v", since(start), m.queue.retry)
+		}
+		if err != nil {
+			outcome += fmt.Sprintf(" (%v)", err)
+		}
+		m.console.step("%s → %s, %s: %s", m.spec.queue, m.spec.function, msg.request, outcome)
+	}
+}
+
+// newSQSEvent is the event that Lambda makes of messages.
+func newSQSEvent(queue string, batch []*message) events.SQSEvent {
+	var event events.SQSEvent
+	for _, m := range batch {
+		event.Records = append(event.Records, events.SQSMessage{
+			MessageId:     m.id,
+			ReceiptHandle: m.id,
+			Body:          m.body,
+			Attributes: map[string]string{
+				"ApproximateReceiveCount":          strconv.Itoa(m.received),
+				"ApproximateFirstReceiveTimestamp": strconv.FormatInt(m.firstReceived.UnixMilli(), 10),
+				"SentTimestamp":                    strconv.FormatInt(m.sent.UnixMilli(), 10),
+				"SenderId":                         accountID,
+			},
+			MessageAttributes: map[string]events.SQSMessageAttribute{},
+			EventSourceARN:    queueARN(queue),
+			EventSource:       "aws:sqs",
+			AWSRegion:         region,
+		})
+	}
+	return event
+}
+
+// batchFailures returns the ids of the messages that the function reports as failed. As on Lambda, an answer that is
+// not to be understood, or that names a message not in the batch, fails them all.
+func batchFailures(result []byte, batch []*message) ([]string, error) {
+	var response struct {
+		Failures []struct {
+			ID string `json:"itemIdentifier"`
+		} `json:"batchItemFailures"`
+	}
+	if err := json.Unmarshal(result, &response); err != nil {
+		return nil, fmt.Errorf("the answer is no batch response: %w", err)
+	}
+	var failed []string
+	for _, failure := range response.Failures {
+		if !slices.ContainsFunc(batch, func(m *message) bool { return m.id == failure.ID }) {
+			return nil, fmt.Errorf("the answer names a message that is not in the batch: %q", failure.ID)
+		}
+		failed = append(failed, failure.ID)
+	}
+	return failed, nil
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	got, err := readOptions([]string{
+		"PATH=/bin", "HOME=/home/dev", "EDITOR=vi", "AWS_PROFILE=production", "PORT=0", "LOCAL_RETRY=50ms", "LOCAL_LATENCY=2s",
+		"KEYREEVE_OPERATORS=*@example.com=x", "IONOS_TOKEN=secret", "AWS_ENDPOINT_URL_S3=http://s3",
+	})
+	want := options{
+		root: ".", port: "0", retry: 50 * time.Millisecond, latency: 2 * time.Second,
+		system:   map[string]string{"PATH": "/bin", "HOME": "/home/dev"},
+		keyreeve: map[string]string{"KEYREEVE_OPERATORS": "*@example.com=x"},
+		ionos:    map[string]string{"IONOS_TOKEN": "secret", "AWS_ENDPOINT_URL_S3": "http://s3"},
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(options{})); diff != "" || err != nil {
+		t.Errorf("options (-want +got), %v:\n%s", err, diff)
+	}
+	if _, err := readOptions([]string{"LOCAL_RETRY=soon", "LOCAL_LATENCY=-1s", "LOCAL_PORT=1"}); err == nil || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("got %v, want all three problems", err)
+	}
+}
+
+func TestRealContract(t *testing.T) {
+	t.Parallel()
+	for variable, want := range map[string]bool{
+		"IONOS_TOKEN=x": true, "IONOS_USERNAME=x": true, "IONOS_TOKEN=": false, "IONOS_API_URL=http://x": false, "PATH=x": false,
+	} {
+		o, err := readOptions([]string{variable})
+		if err != nil || o.realContract() != want {
+			t.Errorf("%s: a real contract is %v, want %v, %v", variable, o.realContract(), want, err)
+		}
+	}
+}

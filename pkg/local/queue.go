@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// queueSpec is a queue of the template.
+type queueSpec struct {
+	name       string
+	visibility time.Duration
+	// deadLetters is the queue for messages received maxReceives times in vain; empty: they are tried for ever.
+	deadLetters string
+	maxReceives int
+}
+
+// message is one message of a queue.
+type message struct {
+	id   string
+	body string
+	// request is the id of the request that the message belongs to.
+	request       string
+	sent          time.Time
+	firstReceived time.Time
+	received      int
+}
+
+// queue holds messages in memory. One that failed comes back after the retry delay, which stands for what is left
+// of the visibility timeout: nobody at a laptop waits six minutes.
+type queue struct {
+	spec        queueSpec
+	deadLetters *queue // nil: none
+	retry       time.Duration
+	tracker     *tracker
+
+	mu       sync.Mutex
+	waiting  []*message
+	inFlight int           // received, and neither done nor back
+	arrived  chan struct{} // holds an entry after a message arrived
+}
+
+func newQueue(spec queueSpec, retry time.Duration, t *tracker) *queue {
+	return &queue{spec: spec, retry: retry, tracker: t, arrived: make(chan struct{}, 1)}
+}
+
+// send puts a new message in the queue.
+func (q *queue) send(body, request string) *message {
+	m := &message{id: newID(), body: body, request: request, sent: time.Now()}
+	q.tracker.queued(request, q.spec.name)
+	q.put(m)
+	return m
+}
+
+func (q *queue) put(m *message) {
+	q.mu.Lock()
+	q.waiting = append(q.waiting, m)
+	q.mu.Unlock()
+	select {
+	case q.arrived <- struct{}{}:
+	default: // the reader has yet to look at an earlier arrival
+	}
+}
+
+// receive waits for messages and takes up to limit of them, the oldest first. It returns none when ctx ends. A
+// queue has one reader at a time.
+func (q *queue) receive(ctx context.Context, limit int) []*message {
+	for {
+		if batch := q.take(limit); len(batch) > 0 {
+			return batch
+		}
+		select {
+		case <-q.arrived:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (q *queue) take(limit int) []*message {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := min(limit, len(q.waiting))
+	batch := slices.Clone(q.waiting[:n])
+	q.waiting = q.waiting[n:]
+	q.inFlight += n
+	now := time.Now()
+	for _, m := range batch {
+		m.received++
+		if m.firstReceived.IsZero() {
+			m.firstReceived = now
+		}
+	}
+	return batch
+}
+
+// done deletes a message that was received.
+func (q *queue) done(m *message) {
+	q.left()
+	q.tracker.finished(m.request)
+}
+
+// failed makes a message that was received come back later, or moves it to the dead letters if it has been received
+// often enough; then it returns true.
+func (q *queue) failed(m *message) (dead bool) {
+	if q.deadLetters == nil || m.received < q.spec.maxReceives {
+		time.AfterFunc(q.retry, func() {
+			q.left()
+			q.put(m)
+		})
+		return false
+	}
+	q.left()
+	q.deadLetters.put(m)
+	q.tracker.deadLettered(m.request, q.deadLetters.spec.name, m.body)
+	q.tracker.finished(m.request)
+	return true
+}
+
+func (q *queue) left() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.inFlight--
+}
+
+// contents returns copies of the messages that wait, and how many are in flight besides.
+func (q *queue) contents() (waiting []message, inFlight int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, m := range q.waiting {
+		waiting = append(waiting, *m)
+	}
+	return waiting, q.inFlight
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"sync"
+)
+
+// tracker counts the messages that each request has caused and that are not done, for those who want to wait until
+// the last one is.
+type tracker struct {
+	mu       sync.Mutex
+	requests map[string]*tracked // those with something pending, by id
+}
+
+type tracked struct {
+	pending int
+	watches []*watch
+}
+
+// watch gathers what becomes of one request.
+type watch struct {
+	done chan struct{} // closed when nothing is pending
+
+	delivered   []string
+	outcomes    []json.RawMessage
+	deadLetters []deadLetter
+}
+
+// deadLetter is a message that ended in a dead-letter queue.
+type deadLetter struct {
+	Queue string `json:"queue"`
+	Body  string `json:"body"`
+}
+
+func newTracker() *tracker { return &tracker{requests: map[string]*tracked{}} }
+
+// watch begins to follow a request. It counts as pending itself until [tracker.finished] is called once for it, so
+// that it cannot be over before the first message is queued.
+func (t *tracker) watch(request string) *watch {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := &watch{done: make(chan struct{})}
+	r := t.request(request)
+	r.pending++
+	r.watches = append(r.watches, w)
+	return w
+}
+
+// forget ends a watch and returns what it saw.
+func (t *tracker) forget(request string, w *watch) watch {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r, ok := t.requests[request]; ok {
+		r.watches = slices.DeleteFunc(r.watches, func(other *watch) bool { return other == w })
+	}
+	return *w
+}
+
+// request returns what is known of a request, to be called with the lock held.
+func (t *tracker) request(id string) *tracked {
+	r, ok := t.requests[id]
+	if !ok {
+		r = &tracked{}
+		t.requests[id] = r
+	}
+	return r
+}
+
+// queued says that a message of the request was put in a queue that is being read.
+func (t *tracker) queued(request, queue string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.request(request)
+	r.pending++
+	for _, w := range r.watches {
+		w.delivered = append(w.delivered, queue)
+	}
+}
+
+// finished says that a message of the request is done, or dead.
+func (t *tracker) finished(request string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.requests[request]
+	if r.pending--; r.pending > 0 {
+		return
+	}
+	delete(t.requests, request)
+	for _, w := range r.watches {
+		close(w.done)
+	}
+}
+
+// outcome says what a function announced about the request.
+func (t *tracker) outcome(request string, detail json.RawMessage) {
+	t.report(request, func(w *watch) { w.outcomes = append(w.outcomes, detail) })
+}
+
+// deadLettered says that a message of the request ended in a dead-letter queue.
+func (t *tracker) deadLettered(request, queue, body string) {
+	t.report(request, func(w *watch) { w.deadLetters = append(w.deadLetters, deadLetter{Queue: queue, Body: body}) })
+}
+
+func (t *tracker) report(request string, to func(*watch)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r, ok := t.requests[request]; ok {
+		for _, w := range r.watches {
+			to(w)
+		}
+	}
+}
