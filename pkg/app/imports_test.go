@@ -1,0 +1,54 @@
+package app_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestImportArrows holds every import of one of our packages by another against the direction that the layout allows:
+// functions know app, app knows the parts, the parts know the guard, and the guard knows the standard library.
+func TestImportArrows(t *testing.T) {
+	parts := []string{"keyreeve/pkg/lifecycle", "keyreeve/pkg/ionos", "keyreeve/pkg/buckets", "keyreeve/pkg/ledger", "keyreeve/pkg/bus", "keyreeve/pkg/trigger"}
+	const (
+		guard, app, fake = "keyreeve/pkg/guard", "keyreeve/pkg/app", "keyreeve/pkg/ionos/ionostest"
+	)
+	allowed := func(importer string) []string {
+		switch {
+		case strings.HasPrefix(importer, "keyreeve/functions/"):
+			return []string{app}
+		case importer == app:
+			return append(slices.Clone(parts), guard)
+		case slices.Contains(parts, importer):
+			return []string{guard}
+		case importer == "keyreeve/pkg/local", importer == "keyreeve/pkg/bench":
+			return []string{fake}
+		default:
+			return nil
+		}
+	}
+	listed, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}}{{range .Imports}} {{.}}{{end}}", "keyreeve/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for line := range strings.Lines(string(listed)) {
+		importer, imports, _ := strings.Cut(strings.TrimSpace(line), " ")
+		for imported := range strings.FieldsSeq(imports) {
+			ours := strings.HasPrefix(imported, "keyreeve/")
+			if importer == guard && strings.Contains(imported, ".") {
+				t.Errorf("the guard imports %s", imported)
+			}
+			if ours && !slices.Contains(allowed(importer), imported) {
+				t.Errorf("%s must not import %s", importer, imported)
+			}
+			if ours {
+				seen++
+			}
+		}
+	}
+	if seen < 15 {
+		t.Errorf("only %d imports of ours were seen: this test looks in the wrong place", seen)
+	}
+}
