@@ -135,7 +135,7 @@ func TestTemplateActionsHaveRuleQueueAndWorker(t *testing.T) {
 		t.Run(id, func(t *testing.T) {
 			wantRule := rule{
 				EventBusName: "Bus",
-				EventPattern: pattern{DetailType: list{"Key Operation Requested"}, Detail: map[string]list{"action": {string(action)}}},
+				EventPattern: pattern{DetailType: list{"Key Operation Requested"}, Detail: map[string][]any{"action": {string(action)}}},
 				Targets:      []target{deliverTo(id)},
 			}
 			if diff := cmp.Diff(wantRule, rules[id+"Rule"]); diff != "" {
@@ -166,9 +166,31 @@ func TestTemplateActionsHaveRuleQueueAndWorker(t *testing.T) {
 			}
 		})
 	}
-	if n := len(guard.Actions()); len(rules) != n || len(queues) != 2*n || len(mappings) != n {
+	wantRule := rule{
+		EventBusName: "Bus",
+		EventPattern: pattern{DetailType: list{"Key Operation Requested"}, Detail: map[string][]any{"action": {
+			map[string]any{"exists": false}, map[string]any{"anything-but": []any{"activate", "deactivate", "delete"}},
+		}}},
+		Targets: []target{{Arn: "UnroutableRequests.Arn"}},
+	}
+	if diff := cmp.Diff(wantRule, rules["UnroutableRule"]); diff != "" {
+		t.Errorf("rule for requests without an action (-want +got):\n%s", diff)
+	}
+	// Beside those of the actions there are a rule and a queue for requests that name none.
+	if n := len(guard.Actions()); len(rules) != n+1 || len(queues) != 2*n+1 || len(mappings) != n {
 		t.Errorf("%d actions, but %d rules, %d queues, %d event source mappings", n, len(rules), len(queues), len(mappings))
 	}
+}
+
+// openTo is the policy of a queue that the rules alone may fill.
+func openTo(q string, rules list) queuePolicy {
+	return queuePolicy{Queues: list{q}, PolicyDocument: policy{Statement: []statement{{
+		Effect:    "Allow",
+		Principal: map[string]string{"Service": "events.amazonaws.com"},
+		Action:    list{"sqs:SendMessage"},
+		Resource:  list{q + ".Arn"},
+		Condition: map[string]map[string]list{"ArnEquals": {"aws:SourceArn": rules}},
+	}}}}
 }
 
 func TestTemplateQueuesAreOpenToTheirRulesOnly(t *testing.T) {
@@ -185,15 +207,10 @@ func TestTemplateQueuesAreOpenToTheirRulesOnly(t *testing.T) {
 			want := make(map[string]queuePolicy)
 			for id, sources := range rules {
 				for _, q := range []string{id + "Queue", id + "DeadLetters"} {
-					want[q+"Policy"] = queuePolicy{Queues: list{q}, PolicyDocument: policy{Statement: []statement{{
-						Effect:    "Allow",
-						Principal: map[string]string{"Service": "events.amazonaws.com"},
-						Action:    list{"sqs:SendMessage"},
-						Resource:  list{q + ".Arn"},
-						Condition: map[string]map[string]list{"ArnEquals": {"aws:SourceArn": sources}},
-					}}}}
+					want[q+"Policy"] = openTo(q, sources)
 				}
 			}
+			want["UnroutableRequestsPolicy"] = openTo("UnroutableRequests", list{"UnroutableRule.Arn"})
 			if diff := cmp.Diff(want, ofType[queuePolicy](t, s, "AWS::SQS::QueuePolicy")); diff != "" {
 				t.Errorf("queue policies (-want +got):\n%s", diff)
 			}
@@ -337,7 +354,7 @@ type (
 	pattern struct {
 		Source     list
 		DetailType list `json:"detail-type"`
-		Detail     map[string]list
+		Detail     map[string][]any
 	}
 	target struct {
 		Arn              string

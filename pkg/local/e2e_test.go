@@ -99,6 +99,8 @@ func TestEndToEnd(t *testing.T) {
 		"bad input over HTTP":      badInputOverHTTP,
 		"bad input over SQS":       badInputOverSQS,
 		"inventory":                inventory,
+		"unroutable requests":      unroutable,
+		"web pages":                webPages,
 	} {
 		t.Run(name, func(t *testing.T) {
 			mine := *l
@@ -326,6 +328,13 @@ func onlyKeyWithBuckets(l *laptop) {
 		if outcomes, _ := l.event("com.example.hr", "Employee Offboarded", fmt.Sprintf(`{"employee":{"email":%q}}`, user.Email)); len(outcomes) != 1 {
 			l.t.Fatalf("%s: %v", name, outcomes)
 		}
+		if owned.status == http.StatusConflict {
+			outcomes, dead := l.event("script", "Key Operation Requested", request("delete", user.Email, keys[0], "over SQS, "+name))
+			if len(outcomes) != 1 || dead != 0 {
+				l.t.Fatalf("%s over SQS: outcomes %v, %d dead letters", name, outcomes, dead)
+			}
+			want(l.t, name+" over SQS", outcomes[0].said(), map[string]string{keys[0]: owned.want})
+		}
 		status, answer := l.call(http.MethodDelete, "/v1/users/"+user.Email+"/keys/"+keys[0], "operator@example.com",
 			fmt.Sprintf(`{"confirm":[%q],"override":["grace_period"]}`, keys[0]))
 		want(l.t, name, decode[result](l.t, answer).said(), map[string]string{keys[0]: owned.want})
@@ -433,6 +442,44 @@ func inventory(l *laptop) {
 	}
 	want(l.t, "allowed for the inactive one", shown[0].Allowed, []string{"activate"})
 	want(l.t, "allowed for the last active one", shown[1].Allowed, []string{})
+}
+
+// unroutable sends requests whose action is missing or none, which would match no rule.
+func unroutable(l *laptop) {
+	for _, action := range []string{``, `"action":"rotate",`, `"action":null,`} {
+		if outcomes, dead := l.event("script", "Key Operation Requested", `{`+action+`"user":"alice@example.com"}`); len(outcomes) != 0 || dead != 1 {
+			l.t.Errorf("%s: outcomes %v, %d messages for a person to look at", action, outcomes, dead)
+		}
+	}
+	_, answer := l.call(http.MethodGet, "/_queues/UnroutableRequests", "", "")
+	waiting := decode[struct {
+		Waiting []json.RawMessage `json:"waiting"`
+	}](l.t, answer).Waiting
+	want(l.t, "waiting", len(waiting), 3)
+}
+
+// webPages calls as a page in a browser would that knows of this port.
+func webPages(l *laptop) {
+	user, keys := l.person("mallory", 1)
+	body := fmt.Sprintf(`{"user":%q,"offboarding":true}`, user.Email)
+	for name, change := range map[string]func(*http.Request){
+		"another origin":    func(r *http.Request) { r.Header.Set("Origin", "https://evil.example.com") },
+		"a rebound name":    func(r *http.Request) { r.Host = "evil.example.com:8080" },
+		"a form or picture": func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
+	} {
+		page, err := http.NewRequestWithContext(l.t.Context(), http.MethodPost, l.address+"/_invoke/Deactivate", strings.NewReader(body))
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		change(page)
+		response, err := l.client.Do(page)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		want(l.t, name, response.StatusCode, http.StatusForbidden)
+	}
+	want(l.t, "keys", l.active(user), map[string]bool{keys[0]: true})
 }
 
 // TestSecretsStayHidden plants canaries as secret keys and token, drives every path at the most talkative settings,

@@ -34,6 +34,8 @@ type queue struct {
 	deadLetters *queue // nil: none
 	retry       time.Duration
 	tracker     *tracker
+	// unread: no function empties the queue. What it gets waits for a person, as a dead letter does.
+	unread bool
 
 	mu       sync.Mutex
 	waiting  []*message
@@ -48,7 +50,11 @@ func newQueue(spec queueSpec, retry time.Duration, t *tracker) *queue {
 // send puts a new message in the queue.
 func (q *queue) send(body, request string) *message {
 	m := &message{id: newID(), body: body, request: request, sent: time.Now()}
-	q.tracker.queued(request, q.spec.name)
+	if q.unread {
+		q.tracker.deadLettered(request, q.spec.name, body)
+	} else {
+		q.tracker.queued(request, q.spec.name)
+	}
 	q.put(m)
 	return m
 }

@@ -99,6 +99,7 @@ func (s *stack) makeQueues() {
 	}
 	for _, q := range s.queues {
 		q.deadLetters = s.queues[q.spec.deadLetters]
+		q.unread = !slices.ContainsFunc(s.template.mappings, func(m mappingSpec) bool { return m.queue == q.spec.name })
 	}
 	s.bus = &bus{name: s.template.bus, rules: s.template.rules, queues: s.queues, tracker: s.tracker, console: s.console}
 }
@@ -129,6 +130,8 @@ func (s *stack) handler() http.Handler {
 	inside := (&control{bus: s.bus, queues: s.queues, tracker: s.tracker, invoke: s.invoke}).handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case fromBrowser(r):
+			answerMessage(w, http.StatusForbidden, "Web pages may not call this.")
 		case strings.HasPrefix(r.URL.Path, "/_"):
 			inside.ServeHTTP(w, r)
 		case r.URL.Path == "/" && r.Header.Get("X-Amz-Target") != "":
@@ -137,6 +140,13 @@ func (s *stack) handler() http.Handler {
 			api.ServeHTTP(w, r)
 		}
 	})
+}
+
+// fromBrowser reports whether a web page made the call, of its own origin or under a name that it had resolved to this
+// machine. No page has any business here: behind this address may be the keys of a real contract.
+func fromBrowser(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.Host)
+	return err != nil || host != "127.0.0.1" && host != "localhost" || r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
 }
 
 // startFunctions builds the functions and starts a first process of each.

@@ -26,7 +26,7 @@ func TestTheRealTemplateCanBeRun(t *testing.T) {
 	}
 	for _, r := range got.rules {
 		for _, target := range r.targets {
-			if !read[target.queue] {
+			if !read[target.queue] && target.queue != "UnroutableRequests" {
 				t.Errorf("%s fills %s, which nobody reads", r.name, target.queue)
 			}
 		}
