@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +28,42 @@ func (c *console) step(format string, args ...any) {
 }
 
 // output writes a line that a function wrote.
-func (c *console) output(function, line string) { c.step("%s | %s", function, line) }
+func (c *console) output(function, line string) { c.step("%s | %s", function, readable(line)) }
+
+// readable turns a log line of a function into what a person reads: the message, and what is set besides. Lines of
+// another form stay as they are.
+func readable(line string) string {
+	var fields map[string]any
+	if err := json.Unmarshal([]byte(line), &fields); err != nil || fields["msg"] == nil {
+		return line
+	}
+	words := []string{fmt.Sprint(fields["msg"])}
+	if level := fields["level"]; level != "INFO" {
+		words = []string{fmt.Sprint(level), words[0]}
+	}
+	for _, known := range []string{"time", "level", "msg"} {
+		delete(fields, known)
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		switch value := fields[name].(type) {
+		case nil:
+		case bool:
+			if value {
+				words = append(words, name)
+			}
+		case string:
+			if strings.ContainsAny(value, " \t") {
+				value = strconv.Quote(value)
+			}
+			if value != "" {
+				words = append(words, name+"="+value)
+			}
+		default:
+			words = append(words, fmt.Sprintf("%s=%v", name, value))
+		}
+	}
+	return strings.Join(words, " ")
+}
 
 func (c *console) write(line string) {
 	c.mu.Lock()

@@ -486,3 +486,17 @@ func TestStackKeepsTheLedgerOfARealContract(t *testing.T) {
 		t.Errorf("the greeting is wrong:\n%s", greeting)
 	}
 }
+
+func TestReadable(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		`panic: boom`:       `panic: boom`,
+		`{"errorType":"x"}`: `{"errorType":"x"}`,
+		`{"time":"2026-11-23T04:48:42Z","level":"INFO","msg":"key finished","key":"00e1","outcome":"changed","active":false,"rule":"","dryRun":true}`: `key finished dryRun key=00e1 outcome=changed`,
+		`{"time":"2026-11-23T04:48:42Z","level":"ERROR","msg":"no way","error":"it is down","tries":3}`:                                               `ERROR no way error="it is down" tries=3`,
+	} {
+		if got := readable(line); got != want {
+			t.Errorf("%s\n got %s\nwant %s", line, got, want)
+		}
+	}
+}
