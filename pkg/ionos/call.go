@@ -49,7 +49,7 @@ func (c *Client) call(ctx context.Context, op operation, send execute) ([]byte, 
 			return 0, true
 		}
 		c.logger.LogAttrs(ctx, slog.LevelWarn, "IONOS call failed, trying again",
-			slog.String("call", op.does), slog.Duration("wait", wait), slog.Any("error", last))
+			slog.String("call", op.does), slog.String("wait", wait.Round(time.Millisecond).String()), slog.Any("error", last))
 		return wait, false
 	})
 	payload, err := retry.DoValue(ctx, backoff, func(ctx context.Context) ([]byte, error) {

@@ -77,13 +77,15 @@ func since(start time.Time) time.Duration { return time.Since(start).Round(time.
 // keptLines is how much of its output a function that does not start is quoted with.
 const keptLines = 20
 
-// lineWriter splits what a process writes into lines, and keeps the last ones.
+// lineWriter splits what a process writes into lines. Until the process is ready it keeps them, for the error that
+// tells why it never got there.
 type lineWriter struct {
 	write func(line string)
 
 	mu      sync.Mutex
 	partial []byte
 	kept    []string
+	passing bool
 }
 
 func (w *lineWriter) Write(p []byte) (int, error) {
@@ -95,14 +97,27 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 		if !found {
 			return len(p), nil
 		}
+		w.partial = rest
+		if w.passing {
+			w.write(string(line))
+			continue
+		}
 		w.kept = append(w.kept, string(line))
 		w.kept = w.kept[max(0, len(w.kept)-keptLines):]
-		w.write(string(line))
-		w.partial = rest
 	}
 }
 
-// last returns the last lines, and what followed them.
+// pass writes the lines kept so far, and all that come.
+func (w *lineWriter) pass() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, line := range w.kept {
+		w.write(line)
+	}
+	w.kept, w.passing = nil, true
+}
+
+// last returns the last of the lines kept, and what followed them.
 func (w *lineWriter) last() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

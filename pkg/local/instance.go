@@ -168,6 +168,7 @@ func (i *instance) next(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	if !i.asked {
 		i.asked = true
+		i.output.pass()
 		close(i.ready)
 	}
 	i.mu.Unlock()

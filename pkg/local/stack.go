@@ -168,14 +168,13 @@ func (s *stack) startFunctions(ctx context.Context, state string) error {
 			return nil
 		})
 	}
-	problems := make(chan error, len(s.functions))
 	for _, f := range s.functions {
-		go func() { problems <- f.warm(ctx) }()
+		// What is wrong with one is mostly wrong with all: once is enough to read.
+		if err := f.warm(ctx); err != nil {
+			return err
+		}
 	}
-	for range s.functions {
-		err = errors.Join(err, <-problems)
-	}
-	return err
+	return nil
 }
 
 // environ is the environment of a function's processes: what the template says; instead of that, what takes the
