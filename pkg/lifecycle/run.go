@@ -35,12 +35,8 @@ func (r run) carryOut(ctx context.Context, user guard.User, administers bool) (g
 		}
 	}
 	keys, entry := r.act(ctx, reading, verdicts, buckets)
-	if err := r.Ledger.Record(ctx, user.ID, entry); err != nil {
-		return guard.Result{}, &guard.Error{
-			Kind: guard.Unavailable, Err: err,
-			Message: "The keys were written, but the ledger could not record it: " + tell(keys) + ".",
-			Remedy:  "Send the request again: what is done already is left as it is, and recorded.",
-		}
+	if err := r.record(ctx, user, keys, entry); err != nil {
+		return guard.Result{}, err
 	}
 	return guard.Result{
 		ID: r.req.ID, Action: r.req.Action, User: user, DryRun: r.req.DryRun,
@@ -51,7 +47,8 @@ func (r run) carryOut(ctx context.Context, user guard.User, administers bool) (g
 // judge asks the guard twice: what it would let through is reserved in the count of recent changes, and judged
 // again with that count, so that requests that count at once cannot all fit below the limit.
 func (r run) judge(ctx context.Context, reading *guard.Reading) ([]guard.Verdict, error) {
-	verdicts := guard.Judge(r.req, *reading, r.Policy, r.Clock())
+	now := r.Clock()
+	verdicts := guard.Judge(r.req, *reading, r.Policy, now)
 	if len(verdicts) > 0 && count(verdicts, guard.Verdict.Missing) == len(verdicts) {
 		return nil, &guard.Error{Kind: guard.NotFound, Message: verdicts[0].Message, Remedy: "GET /v1/users/{user}/keys lists the keys."}
 	}
@@ -64,7 +61,7 @@ func (r run) judge(ctx context.Context, reading *guard.Reading) ([]guard.Verdict
 	if err != nil {
 		return nil, err
 	}
-	return guard.Judge(r.req, *reading, r.Policy, r.Clock()), nil
+	return guard.Judge(r.req, *reading, r.Policy, now), nil
 }
 
 func count(verdicts []guard.Verdict, is func(guard.Verdict) bool) (n int) {
@@ -158,6 +155,21 @@ func (r run) write(ctx context.Context, user guard.User, v guard.Verdict) guard.
 func failed(keyID string, err error, active bool) guard.KeyResult {
 	known := guard.AsError(err)
 	return guard.KeyResult{ID: keyID, Outcome: guard.Failed, Message: known.Message, Remedy: known.Remedy, Active: active}
+}
+
+// record writes into the ledger what became of the keys, if there is news.
+func (r run) record(ctx context.Context, user guard.User, keys []guard.KeyResult, entry guard.Memory) error {
+	if len(entry.Changes) == 0 {
+		return nil
+	}
+	if err := r.Ledger.Record(ctx, user.ID, entry); err != nil {
+		return &guard.Error{
+			Kind: guard.Unavailable, Err: err,
+			Message: "The keys were written, but the ledger could not record it: " + tell(keys) + ".",
+			Remedy:  "Send the request again: what is done already is left as it is, and recorded.",
+		}
+	}
+	return nil
 }
 
 func tell(keys []guard.KeyResult) string {
