@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,9 +64,11 @@ func (c Config) policy() guard.Policy {
 // texts repeat the value, which may be a secret in the wrong place; ours say what the value must be.
 func readEnvironment(config *Config) (problems []string) {
 	fields := reflect.ValueOf(config).Elem()
+	var known []string
 	for i := range fields.NumField() {
 		field := fields.Type().Field(i)
 		variable := field.Tag.Get("envconfig")
+		known = append(known, variable)
 		if err := unsetEmpty(variable); err != nil {
 			problems = append(problems, err.Error())
 		}
@@ -74,6 +77,18 @@ func readEnvironment(config *Config) (problems []string) {
 			problems = append(problems, problem(variable, field.Tag.Get("form"), err))
 		}
 		fields.Field(i).Set(single.Elem().Field(0))
+	}
+	return append(problems, misspelt(known)...)
+}
+
+// misspelt returns a sentence for each of our variables that is none: whoever sets it believes in a rule that does not
+// hold.
+func misspelt(known []string) (problems []string) {
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, "KEYREEVE_") && !slices.Contains(known, name) {
+			problems = append(problems, name+" is no variable of Keyreeve: it is misspelt, or of another version.")
+		}
 	}
 	return problems
 }

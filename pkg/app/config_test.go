@@ -84,6 +84,7 @@ func TestEveryVariableAtFaultIsNamed(t *testing.T) {
 		"a bus without a region": {map[string]string{"KEYREEVE_BUS": "keyreeve"}, []string{"AWS_REGION", "AWS_ACCESS_KEY_ID"}},
 		"an empty exemption":     {map[string]string{"KEYREEVE_EXEMPT": "a@example.com,"}, []string{"KEYREEVE_EXEMPT"}},
 		"a date that is none":    {map[string]string{"KEYREEVE_EXEMPT": "a@example.com@2027-02-30"}, []string{"KEYREEVE_EXEMPT", "2027-02-30"}},
+		"a variable misspelt":    {map[string]string{"KEYREEVE_EXEMPTS": "a@example.com"}, []string{"KEYREEVE_EXEMPTS"}},
 		"a secret misplaced":     {map[string]string{"KEYREEVE_DRY_RUN": canary, "KEYREEVE_LOG_LEVEL": canary}, []string{"KEYREEVE_DRY_RUN", "true or false", "KEYREEVE_LOG_LEVEL"}},
 		"all at once": {
 			map[string]string{

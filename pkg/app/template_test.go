@@ -157,6 +157,9 @@ func TestTemplateActionsHaveRuleQueueAndWorker(t *testing.T) {
 			if diff := cmp.Diff([]dimension{{Name: "QueueName", Value: id + "DeadLetters.QueueName"}}, alarms[id+"Alarm"].Dimensions); diff != "" {
 				t.Errorf("alarm (-want +got):\n%s", diff)
 			}
+			if dead := workers[id].DeadLetterQueue; dead.Type != "SQS" || dead.TargetArn != id+"DeadLetters.Arn" {
+				t.Errorf("an asynchronous invocation that fails ends in %+v", dead)
+			}
 			m := mappings[id+"Mapping"]
 			if m.FunctionName != id || m.EventSourceArn != id+"Queue.Arn" {
 				t.Errorf("%s is emptied by %s", m.EventSourceArn, m.FunctionName)
@@ -335,6 +338,7 @@ type (
 		Timeout          int
 		Environment      struct{ Variables map[string]string }
 		Policies         []policy
+		DeadLetterQueue  struct{ Type, TargetArn string }
 	}
 	policy    struct{ Statement []statement }
 	statement struct {

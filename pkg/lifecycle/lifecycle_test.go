@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"os"
 	"slices"
@@ -199,6 +200,41 @@ func TestAKeyThatVanishesIsOff(t *testing.T) {
 	w.api.Fault = ionostest.Nth(1, ionostest.On(http.MethodPut, ionostest.Meanwhile(func() { w.api.RemoveKey(alice.ID, older) })))
 	want(t, "outcomes", w.do(t, w.request(older)), map[string]string{older: "unchanged"})
 	want(t, "keys", w.active(alice), map[string]bool{newer: true})
+}
+
+func TestAKeyThatIsOnlyNotFoundIsNotOff(t *testing.T) {
+	w := newWorld(t)
+	alice := w.alice(older, newer)
+	// A write that does not find a key which the list shows, as may happen just after it was made.
+	notFound := func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(answer http.ResponseWriter, _ *http.Request) {
+			answer.WriteHeader(http.StatusUnprocessableEntity)
+			_, _ = io.WriteString(answer, `{"httpStatus":422,"messages":[{"errorCode":"422","message":"The access key cannot be found, please double-check the key id and try again."}]}`)
+		})
+	}
+	w.api.Fault = ionostest.On(http.MethodPut, notFound)
+	want(t, "outcomes", w.do(t, w.leaving()), map[string]string{older: "failed", newer: "failed"})
+	want(t, "keys", w.active(alice), map[string]bool{older: true, newer: true})
+}
+
+func TestWorkEndsBeforeTheInvocationDoes(t *testing.T) {
+	w := newWorld(t)
+	alice := w.alice(older, newer, legacy)
+	w.api.Fault = func(r *http.Request) ionostest.Fault {
+		if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, newer) {
+			return ionostest.Hang()
+		}
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
+	defer cancel()
+	result, err := w.Do(ctx, w.leaving())
+	if err != nil || ctx.Err() != nil {
+		t.Fatalf("no result in time: %v", err)
+	}
+	want(t, "outcomes", said(result), map[string]string{older: "changed", newer: "failed", legacy: "changed"})
+	want(t, "remembered", w.recall(t, alice).Changes[older].Action, guard.Deactivate)
+	want(t, "announced", len(w.announced), 1)
 }
 
 func TestARequestRefusedOutrightLeavesNoTrace(t *testing.T) {

@@ -2,7 +2,9 @@ package lifecycle
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,24 +19,30 @@ type run struct {
 
 // carryOut does the work between taking and giving back the lease.
 func (r run) carryOut(ctx context.Context, user guard.User, administers bool) (guard.Result, error) {
+	working, cancel := workingTime(ctx)
+	defer cancel()
 	refused := guard.RefusedOutright(r.req, guard.Reading{User: user, ActorAdministers: administers}, r.Policy, r.Clock())
-	buckets, stop := r.askBuckets(ctx, user, refused)
+	buckets, stop := r.askBuckets(working, user, refused)
 	defer stop()
 
-	reading, err := r.read(ctx, user, administers)
+	reading, err := r.read(working, user, administers)
 	if err != nil {
 		return guard.Result{}, err
 	}
-	verdicts, err := r.judge(ctx, &reading)
+	verdicts, err := r.judge(working, &reading)
 	if err != nil {
 		return guard.Result{}, err
 	}
 	if r.req.Offboarding && !refused {
-		if err := r.markOffboarded(ctx, reading, verdicts); err != nil {
+		if err := r.markOffboarded(working, reading, verdicts); err != nil {
 			return guard.Result{}, err
 		}
 	}
-	keys, entry := r.act(ctx, reading, verdicts, buckets)
+	keys, owned := r.act(working, reading, verdicts, buckets)
+	if r.req.Guarded() {
+		r.lookAgain(ctx, user, verdicts, keys)
+	}
+	entry := r.entry(reading, keys, owned)
 	if err := r.record(ctx, user, keys, entry); err != nil {
 		return guard.Result{}, err
 	}
@@ -83,9 +91,22 @@ func (r run) markOffboarded(ctx context.Context, reading guard.Reading, verdicts
 	return r.Ledger.Record(ctx, reading.User.ID, guard.Memory{OffboardedAt: r.req.OccurredAt})
 }
 
-// act writes what the guard let through, all keys at once, looks again where the guard demands it, and returns
-// the outcomes with what the ledger is to remember of them.
-func (r run) act(ctx context.Context, reading guard.Reading, verdicts []guard.Verdict, buckets func() guard.Ownership) ([]guard.KeyResult, guard.Memory) {
+// finishingTime is what is left of the invocation's time for the second look, the record and the announcement, when
+// no more reading and writing begins.
+const finishingTime = 5 * time.Second
+
+// workingTime ends before ctx does, so that what was done is also recorded and told.
+func workingTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-finishingTime))
+}
+
+// act writes what the guard let through, all keys at once, and returns the outcomes, and who owns buckets if that
+// was asked.
+func (r run) act(ctx context.Context, reading guard.Reading, verdicts []guard.Verdict, buckets func() guard.Ownership) ([]guard.KeyResult, guard.Ownership) {
 	witness := r.witness(reading, verdicts)
 	results := make([]guard.KeyResult, len(verdicts))
 	var owned guard.Ownership
@@ -105,10 +126,7 @@ func (r run) act(ctx context.Context, reading guard.Reading, verdicts []guard.Ve
 		})
 	}
 	_ = writes.Wait() // Each write's error is part of its result.
-	if r.req.Guarded() {
-		r.lookAgain(ctx, reading.User, verdicts, results)
-	}
-	return results, r.entry(reading, results, owned)
+	return results, owned
 }
 
 // witness returns the id of the key that has to stay active until it is known whether its user owns buckets: the
@@ -145,11 +163,18 @@ func (r run) write(ctx context.Context, user guard.User, v guard.Verdict) guard.
 	switch {
 	case err == nil:
 		return guard.KeyResult{ID: v.KeyID, Outcome: guard.Changed, Overridden: v.Overridden, Active: r.req.Action == guard.Activate}
-	case guard.KindOf(err) == guard.NotFound && r.req.Action == guard.Deactivate:
+	case r.req.Action == guard.Deactivate && guard.KindOf(err) == guard.NotFound && r.gone(ctx, user, v.KeyID):
 		return guard.KeyResult{ID: v.KeyID, Outcome: guard.Unchanged, Message: "The key was deleted elsewhere in the meantime."}
 	default:
 		return failed(v.KeyID, err, v.Key.Active)
 	}
+}
+
+// gone reports whether the user's keys no longer list the key: a write to one that was made a moment ago may not find
+// it yet.
+func (r run) gone(ctx context.Context, user guard.User, keyID string) bool {
+	keys, err := r.Keys.ListKeys(ctx, user.ID)
+	return err == nil && !slices.ContainsFunc(keys, func(k guard.Key) bool { return k.ID == keyID })
 }
 
 func failed(keyID string, err error, active bool) guard.KeyResult {

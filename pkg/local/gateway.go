@@ -19,6 +19,9 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
+// gatewayPatience is how long API Gateway waits for a function.
+const gatewayPatience = 30 * time.Second
+
 // maxBody is what API Gateway takes: 10 MB.
 const maxBody = 10 << 20
 
@@ -125,14 +128,38 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request) (status int, fun
 		if err != nil {
 			return answerMessage(w, http.StatusInternalServerError, "Internal Server Error"), route.function
 		}
-		// The function carries on when the caller hangs up, as on Lambda.
-		result, err := g.invoke(context.WithoutCancel(r.Context()), route.function, payload)
+		result, err := g.await(r.Context(), route.function, payload)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return answerMessage(w, http.StatusServiceUnavailable, "Service Unavailable"), route.function
+		}
 		if err != nil {
 			return answerMessage(w, http.StatusInternalServerError, "Internal Server Error"), route.function
 		}
 		return answerHTTP(w, result), route.function
 	}
 	return answerMessage(w, http.StatusNotFound, "Not Found"), ""
+}
+
+// await invokes the function and waits as long as API Gateway does. The function carries on when nobody waits any
+// more, as on Lambda.
+func (g *gateway) await(ctx context.Context, function string, payload []byte) ([]byte, error) {
+	type outcome struct {
+		result []byte
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		result, err := g.invoke(context.WithoutCancel(ctx), function, payload)
+		done <- outcome{result, err}
+	}()
+	timer := time.NewTimer(gatewayPatience)
+	defer timer.Stop()
+	select {
+	case o := <-done:
+		return o.result, o.err
+	case <-timer.C:
+		return nil, context.DeadlineExceeded
+	}
 }
 
 // newHTTPEvent is the event that API Gateway makes of a call.

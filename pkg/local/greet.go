@@ -17,8 +17,8 @@ func (s *stack) greet() {
 		leaver, collector, owner = "alice@example.com", "carol@example.com", "bob@example.com"
 	} else {
 		say("It works on a REAL contract of IONOS (%s).", cmp.Or(s.options.ionos["IONOS_API_URL"], "the public API"))
-		say("KEYREEVE_DRY_RUN is %s. The ledger is kept in .keyreeve/.",
-			cmp.Or(s.options.keyreeve["KEYREEVE_DRY_RUN"], "true: nothing is changed, unless you set it to false"))
+		say("KEYREEVE_DRY_RUN is %s.", cmp.Or(s.options.keyreeve["KEYREEVE_DRY_RUN"], "true: nothing is changed, unless you set it to false"))
+		say("KEYREEVE_LEDGER is %s.", cmp.Or(s.options.keyreeve["KEYREEVE_LEDGER"], "a file in .keyreeve/"))
 	}
 	for _, f := range s.template.functions {
 		say("  function %s", f.name)

@@ -38,6 +38,8 @@ func readOptions(environ []string) (options, error) {
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
 		switch {
+		case value == "":
+			// Absent, as for the functions. Passed on, it would take the place of what is safe here.
 		case name == "PATH" || name == "HOME":
 			o.system[name] = value
 		case name == "PORT":

@@ -12,7 +12,7 @@ func TestOptions(t *testing.T) {
 	t.Parallel()
 	got, err := readOptions([]string{
 		"PATH=/bin", "HOME=/home/dev", "EDITOR=vi", "AWS_PROFILE=production", "PORT=0", "LOCAL_RETRY=50ms", "LOCAL_LATENCY=2s",
-		"KEYREEVE_OPERATORS=*@example.com=x", "IONOS_TOKEN=secret", "AWS_ENDPOINT_URL_S3=http://s3",
+		"KEYREEVE_OPERATORS=*@example.com=x", "KEYREEVE_DRY_RUN=", "IONOS_TOKEN=secret", "AWS_ENDPOINT_URL_S3=http://s3",
 	})
 	want := options{
 		root: ".", port: "0", retry: 50 * time.Millisecond, latency: 2 * time.Second,

@@ -25,7 +25,7 @@ type functionProperties struct {
 func (r *reader) function(name string, res resource) error {
 	var p functionProperties
 	p.CodeURI, p.Timeout, p.MemorySize = ".", 3, 128
-	ignored := []string{"Architectures", "Description", "Handler", "LoggingConfig", "Policies", "Runtime", "Tracing"}
+	ignored := []string{"Architectures", "DeadLetterQueue", "Description", "Handler", "LoggingConfig", "Policies", "Runtime", "Tracing"}
 	// Globals first: what the function itself says wins, and their environments are merged.
 	environment := map[string]string{}
 	for _, layer := range []*yaml.Node{&r.document.Globals.Function, &res.Properties} {

@@ -145,8 +145,8 @@ func (s *stack) handler() http.Handler {
 // fromBrowser reports whether a web page made the call, of its own origin or under a name that it had resolved to this
 // machine. No page has any business here: behind this address may be the keys of a real contract.
 func fromBrowser(r *http.Request) bool {
-	host, _, err := net.SplitHostPort(r.Host)
-	return err != nil || host != "127.0.0.1" && host != "localhost" || r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
+	host, _, _ := strings.Cut(r.Host, ":")
+	return host != "127.0.0.1" && host != "localhost" || r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
 }
 
 // startFunctions builds the functions and starts a first process of each.

@@ -60,6 +60,7 @@ func ignoredTypes() []string {
 		"AWS::ApiGatewayV2::Stage",
 		"AWS::CloudWatch::Alarm",
 		"AWS::DynamoDB::Table",
+		"AWS::Events::Archive",
 		"AWS::IAM::Role",
 		"AWS::Lambda::Permission",
 		"AWS::Logs::LogGroup",

@@ -32,8 +32,13 @@ type call struct {
 	body  []byte
 }
 
+// patience is how long a call may take: API Gateway answers 503 after thirty seconds, whatever still happens.
+const patience = 28 * time.Second
+
 // serve always answers with a response: an error would reach an HTTP caller as an unexplained 502.
 func (e endpoint) serve(ctx context.Context, payload []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	answer, err := e.respond(ctx, payload)
 	if err != nil {
 		return nil, err
@@ -153,6 +158,7 @@ func actorOf(authorizer *events.APIGatewayV2HTTPRequestContextAuthorizerDescript
 	case authorizer.JWT != nil:
 		claims := authorizer.JWT.Claims
 		actor.Name = claims["sub"]
+		// Whether an issuer that leaves the second claim out verifies addresses is for whoever trusts it to know.
 		if verified, said := claims["email_verified"]; (!said || verified == "true") && guard.IsEmail(claims["email"]) {
 			actor.Email = claims["email"]
 		}

@@ -55,7 +55,7 @@ func (h *Handler) invokeEvent(ctx context.Context, payload []byte) ([]byte, erro
 }
 
 // deliver carries out the request in a message whose sender does not wait. An error means: deliver it again; it has
-// been logged. A refused key is done with, for it would be refused again.
+// been logged. A refused key is done with, for it would be refused again; but see leftOn.
 func (h *Handler) deliver(ctx context.Context, m message) error {
 	request, err := h.read(m)
 	if err != nil {
@@ -64,7 +64,7 @@ func (h *Handler) deliver(ctx context.Context, m message) error {
 	result, err := h.carryOut(ctx, request)
 	switch {
 	case err == nil:
-		err = failure(result)
+		err = cmp.Or(failure(result), leftOn(request, result))
 	case request.Offboarding && guard.KindOf(err) == guard.NotFound:
 		// Most people who leave a company have never had an IONOS user.
 		h.Logger.LogAttrs(ctx, slog.LevelInfo, "Nothing to do for somebody who left.",
@@ -73,6 +73,17 @@ func (h *Handler) deliver(ctx context.Context, m message) error {
 	}
 	if err != nil {
 		return giveUp(ctx, h.Logger, err, slog.String("message", m.id), slog.String("id", request.ID))
+	}
+	return nil
+}
+
+// leftOn returns an error if somebody who left keeps a key because their event came too late or with too many others.
+// These refusals are about the moment, not about the key: the request has to end where somebody sees it.
+func leftOn(request guard.Request, result guard.Result) error {
+	for _, k := range result.Keys {
+		if request.Offboarding && (k.Rule == guard.Stale || k.Rule == guard.BlastRadius) {
+			return &guard.Error{Kind: guard.Unavailable, Message: k.ID + " of somebody who left stays as it is. " + k.Message, Remedy: k.Remedy}
+		}
 	}
 	return nil
 }

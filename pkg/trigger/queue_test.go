@@ -150,6 +150,10 @@ func fate(r guard.Request) (guard.Result, error) {
 		return guard.Result{}, errors.New("some error")
 	case "panic":
 		panic("boom")
+	case "stale", "blast_radius", "exempt":
+		result := outcomes(r, guard.Changed, guard.Refused)
+		result.Keys[len(result.Keys)-1].Rule = guard.Rule(r.Reason)
+		return result, nil
 	default:
 		return outcomes(r, guard.Changed, guard.Outcome(r.Reason)), nil
 	}
@@ -175,6 +179,10 @@ func TestQueueSaysWhatToDeliverAgain(t *testing.T) {
 		11: leaver("throttled"),
 		12: leaver("failed"),
 		13: leaver("changed"),
+		14: leaver("stale"),
+		15: leaver("blast_radius"),
+		16: leaver("exempt"),
+		17: request("blast_radius"),
 	}
 	l := lifecycle{answer: fate}
 	answer, err := l.handler(guard.Deactivate).Invoke(inLambda(t), queue(t, bodies...))
@@ -188,8 +196,8 @@ func TestQueueSaysWhatToDeliverAgain(t *testing.T) {
 	for _, r := range l.requests {
 		done = append(done, r.ID)
 	}
-	diff(t, failed, []string{"m1", "m3", "m5", "m6", "m8", "m9", "m11", "m12"})
-	diff(t, done, []string{"m0", "m1", "m2", "m3", "m4", "m6", "m7", "m8", "m9", "m10", "m11", "m12", "m13"})
+	diff(t, failed, []string{"m1", "m3", "m5", "m6", "m8", "m9", "m11", "m12", "m14", "m15"})
+	diff(t, done, []string{"m0", "m1", "m2", "m3", "m4", "m6", "m7", "m8", "m9", "m10", "m11", "m12", "m13", "m14", "m15", "m16", "m17"})
 
 	log := l.log.String()
 	for _, line := range []string{"panic: boom\\ngoroutine", "some error", "k1 failed (because of failed)"} {
