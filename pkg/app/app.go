@@ -61,13 +61,15 @@ func (p *parts) do(ctx context.Context, req guard.Request) (guard.Result, error)
 
 // assemble reads the configuration and builds what every function needs. Its error names every variable at fault.
 func assemble(ctx context.Context) (*parts, error) {
-	config, problems := load(ctx)
+	config, problems, loaded := load(ctx)
 	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: config.LogLevel}))
 	api, err := ionos.New(ionos.Config{
 		Token: config.Token.Reveal(), Username: config.Username.Reveal(), Password: config.Password.Reveal(),
 		URL: config.APIURL, ContractNumber: config.ContractNumber, Logger: logger, Clock: time.Now,
 	})
-	problems = append(problems, sentences(err)...)
+	if loaded { // Otherwise what it misses may be what could not be read.
+		problems = append(problems, sentences(err)...)
+	}
 	var memory *ledger.Bolt
 	if config.Ledger.path != "" {
 		memory, err = ledger.OpenBolt(ctx, config.Ledger.path, time.Now)
@@ -83,8 +85,8 @@ func assemble(ctx context.Context) (*parts, error) {
 	}}, nil
 }
 
-// load reads the configuration and returns a sentence for each variable at fault.
-func load(ctx context.Context) (config Config, problems []string) {
+// load reads the configuration and returns a sentence for each variable at fault, and whether all was read.
+func load(ctx context.Context) (config Config, problems []string, loaded bool) {
 	problems = readEnvironment(&config)
 	if config.Region == "" && (config.Bus != "" || config.Secrets != "") {
 		problems = append(problems, "AWS_REGION is missing: KEYREEVE_BUS and KEYREEVE_SECRETS need it.")
@@ -92,13 +94,12 @@ func load(ctx context.Context) (config Config, problems []string) {
 	if config.AccessKeyID == "" && (config.Bus != "" || config.Secrets != "") {
 		problems = append(problems, "AWS_ACCESS_KEY_ID is missing: KEYREEVE_BUS and KEYREEVE_SECRETS need it.")
 	}
-	if len(problems) == 0 {
-		problems = append(problems, sentences(readSecrets(ctx, &config))...)
-	}
+	err := readSecrets(ctx, &config)
+	problems = append(problems, sentences(err)...)
 	if config.Token.Reveal() != "" && config.Username.Reveal() != "" {
 		problems = append(problems, "IONOS_TOKEN and IONOS_USERNAME are both set: Keyreeve must know as whom it runs.")
 	}
-	return config, problems
+	return config, problems, err == nil
 }
 
 // sentences tells what is wrong in the words meant for people, one line an error.

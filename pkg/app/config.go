@@ -120,7 +120,7 @@ func (s *secret) Decode(value string) error {
 	return nil
 }
 
-// settingError is a reason to reject a value that may be shown.
+// settingError is a reason to reject a value, without the value.
 type settingError struct{ text string }
 
 func (e *settingError) Error() string { return e.text }
@@ -141,7 +141,7 @@ type span time.Duration
 func (s *span) Decode(value string) error {
 	d, err := time.ParseDuration(value)
 	if err != nil || d <= 0 {
-		return &settingError{fmt.Sprintf("%q is none", value)}
+		return &settingError{"it is none"}
 	}
 	*s = span(d)
 	return nil
@@ -152,7 +152,7 @@ type limit int
 func (l *limit) Decode(value string) error {
 	n, err := strconv.Atoi(value)
 	if err != nil || n <= 0 {
-		return &settingError{fmt.Sprintf("%q is none", value)}
+		return &settingError{"it is none"}
 	}
 	*l = limit(n)
 	return nil
@@ -161,10 +161,10 @@ func (l *limit) Decode(value string) error {
 type exemptions []guard.Exemption
 
 func (e *exemptions) Decode(value string) error {
-	for item := range strings.SplitSeq(value, ",") {
+	for i, item := range strings.Split(value, ",") {
 		exemption, err := guard.ParseExemption(item)
 		if err != nil {
-			return &settingError{err.Error()}
+			return &settingError{fmt.Sprintf("item %d %v", i+1, err)}
 		}
 		*e = append(*e, exemption)
 	}
@@ -174,10 +174,10 @@ func (e *exemptions) Decode(value string) error {
 type patterns []guard.Pattern
 
 func (p *patterns) Decode(value string) error {
-	for item := range strings.SplitSeq(value, ",") {
+	for i, item := range strings.Split(value, ",") {
 		pattern, err := guard.ParsePattern(item)
 		if err != nil {
-			return &settingError{err.Error()}
+			return &settingError{fmt.Sprintf("item %d %v", i+1, err)}
 		}
 		*p = append(*p, pattern)
 	}

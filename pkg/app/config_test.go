@@ -83,9 +83,16 @@ func TestEveryVariableAtFaultIsNamed(t *testing.T) {
 		"a ledger in no folder":  {map[string]string{"KEYREEVE_LEDGER": "bolt:/nowhere/at/all/ledger.db"}, []string{"/nowhere/at/all"}},
 		"a bus without a region": {map[string]string{"KEYREEVE_BUS": "keyreeve"}, []string{"AWS_REGION", "AWS_ACCESS_KEY_ID"}},
 		"an empty exemption":     {map[string]string{"KEYREEVE_EXEMPT": "a@example.com,"}, []string{"KEYREEVE_EXEMPT"}},
-		"a date that is none":    {map[string]string{"KEYREEVE_EXEMPT": "a@example.com@2027-02-30"}, []string{"KEYREEVE_EXEMPT", "2027-02-30"}},
+		"a date that is none":    {map[string]string{"KEYREEVE_EXEMPT": "a@example.com@2027-02-30"}, []string{"KEYREEVE_EXEMPT", "item 1 ends in something like a date"}},
 		"a variable misspelt":    {map[string]string{"KEYREEVE_EXEMPTS": "a@example.com"}, []string{"KEYREEVE_EXEMPTS"}},
-		"a secret misplaced":     {map[string]string{"KEYREEVE_DRY_RUN": canary, "KEYREEVE_LOG_LEVEL": canary}, []string{"KEYREEVE_DRY_RUN", "true or false", "KEYREEVE_LOG_LEVEL"}},
+		"a secret misplaced": {
+			map[string]string{
+				"KEYREEVE_DRY_RUN": canary, "KEYREEVE_LOG_LEVEL": canary, "KEYREEVE_DELETE_GRACE": canary, "KEYREEVE_MAX_CHANGES": canary,
+				"KEYREEVE_EXEMPT": "[" + canary, "KEYREEVE_OPERATORS": "[" + canary, "KEYREEVE_LEDGER": canary, "IONOS_API_URL": "ftp://" + canary,
+				"IONOS_CONTRACT_NUMBER": canary,
+			},
+			[]string{"KEYREEVE_DRY_RUN", "true or false", "KEYREEVE_LOG_LEVEL", "KEYREEVE_EXEMPT", "item 1"},
+		},
 		"all at once": {
 			map[string]string{
 				"IONOS_TOKEN": "", "IONOS_API_URL": "ftp://example.com", "IONOS_CONTRACT_NUMBER": "one", "KEYREEVE_LEDGER": "file",
@@ -127,7 +134,7 @@ func TestSecretsComeFromSecretsManager(t *testing.T) {
 		"name and password": {secret: `{"IONOS_USERNAME":"k@example.com","IONOS_PASSWORD":"` + canary + `"}`, status: 200},
 		"another object":    {secret: `{"TOKEN":"` + canary + `"}`, status: 200, want: []string{"IONOS_TOKEN"}},
 		"no object":         {secret: canary, status: 200, want: []string{"KEYREEVE_SECRETS", "JSON object"}},
-		"not to be read":    {status: 400, want: []string{"KEYREEVE_SECRETS", "arn:secret"}},
+		"not to be read":    {status: 400, want: []string{"KEYREEVE_SECRETS", "could not be read", "AccessDeniedException"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := ""
@@ -139,6 +146,10 @@ func TestSecretsComeFromSecretsManager(t *testing.T) {
 					t.Error(err, marshalErr)
 				}
 				w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+				if test.status != http.StatusOK {
+					w.Header().Set("X-Amzn-Errortype", "AccessDeniedException")
+					answer = []byte(`{"message":"the canonical request held ` + canary + `"}`)
+				}
 				w.WriteHeader(test.status)
 				_, _ = w.Write(answer)
 			}))
@@ -158,6 +169,9 @@ func TestSecretsComeFromSecretsManager(t *testing.T) {
 				if !strings.Contains(err.Error(), named) {
 					t.Errorf("%q is not named in:\n%v", named, err)
 				}
+			}
+			if err != nil && strings.Contains(err.Error(), "IONOS credentials are missing") && test.status != http.StatusOK {
+				t.Errorf("the message blames what could not be read:\n%v", err)
 			}
 			if err != nil && strings.Contains(err.Error(), canary) {
 				t.Errorf("the message repeats a secret:\n%v", err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go"
 
 	"keyreeve/pkg/guard"
 )
@@ -27,12 +28,17 @@ func readSecrets(ctx context.Context, config *Config) error {
 	client := secretsmanager.New(options)
 	answer, err := client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &config.Secrets})
 	if err != nil {
-		return fmt.Errorf("KEYREEVE_SECRETS: %s could not be read: %w", config.Secrets, err)
+		// AWS quotes from the request, session token and all.
+		reason := "no answer"
+		if known, ok := errors.AsType[smithy.APIError](err); ok {
+			reason = known.ErrorCode()
+		}
+		return fmt.Errorf("KEYREEVE_SECRETS: what it names could not be read from Secrets Manager (%s)", reason)
 	}
 	var members map[string]string
 	if err := json.Unmarshal([]byte(aws.ToString(answer.SecretString)), &members); err != nil {
 		// The decoder's own error would quote from the secret.
-		return errors.New("KEYREEVE_SECRETS: " + config.Secrets + " must hold a JSON object of strings.")
+		return errors.New("KEYREEVE_SECRETS: what it names must hold a JSON object of strings")
 	}
 	fields := reflect.ValueOf(config).Elem()
 	for i := range fields.NumField() {

@@ -36,7 +36,7 @@ type Verdict struct {
 // Allowed reports whether the action may go ahead.
 func (v Verdict) Allowed() bool { return v.Outcome == "" }
 
-// Missing reports whether the user has no such key, and nobody remembers one.
+// Missing reports whether the user has no such key, and the ledger remembers none.
 func (v Verdict) Missing() bool { return v.Outcome == Failed }
 
 // Judge says of each key that the request is about whether the action may go ahead. The verdicts come in the
@@ -107,6 +107,7 @@ func (j judgement) judge(id string) Verdict {
 		verdict.Key = j.read.Keys[i]
 	}
 	last := j.read.Memory.Changes[id]
+	gone := i < 0 || j.justDid(Delete, id)
 
 	for _, rule := range j.requestRules() {
 		if j.apply(rule, &verdict) {
@@ -118,14 +119,14 @@ func (j judgement) judge(id string) Verdict {
 		verdict.Outcome = Superseded
 		verdict.Message = "A newer event, of " + when(last.OccurredAt) + ", already decided on this key (" + string(last.Action) + ")."
 		return verdict
-	case i < 0 && last.Action == Delete && j.req.Action != Activate:
+	case gone && last.Action != "" && j.req.Action != Activate:
 		verdict.Outcome = Unchanged
 		return verdict
-	case i < 0:
+	case gone:
 		verdict.Outcome = Failed
 		verdict.Message = name(j.read.User) + " has no access key " + id + ": check the key id."
 		return verdict
-	case j.req.Action == Activate && verdict.Key.Active, j.req.Action == Deactivate && !verdict.Key.Active:
+	case j.req.Action == Activate && j.surelyActive(verdict.Key), j.req.Action == Deactivate && !j.perhapsActive(verdict.Key):
 		verdict.Outcome = Unchanged
 		return verdict
 	}
@@ -138,8 +139,27 @@ func (j judgement) judge(id string) Verdict {
 }
 
 // tooLate reports whether an event is older than the last one that decided. Many senders tell the time in whole
-// seconds: within one second nobody knows which came first, and the one that arrives last counts.
-func tooLate(event, last time.Time) bool { return event.Before(last.Truncate(time.Second)) }
+// seconds: within that second nobody knows which came first, and the one that arrives last counts.
+func tooLate(event, last time.Time) bool {
+	if event.Nanosecond() == 0 {
+		last = last.Truncate(time.Second)
+	}
+	return event.Before(last)
+}
+
+// settling is how long after a change the API may still show the state before it.
+const settling = time.Minute
+
+// justDid reports whether the ledger knows of the action on the key from a moment ago, when a reading may not show it
+// yet. Or somebody undid it since: where the two disagree, nobody knows, and each rule takes the worse for true.
+func (j judgement) justDid(action Action, id string) bool {
+	last := j.read.Memory.Changes[id]
+	return last.Action == action && j.now.Sub(last.At) < settling
+}
+
+func (j judgement) perhapsActive(k Key) bool { return k.Active || j.justDid(Activate, k.ID) }
+
+func (j judgement) surelyActive(k Key) bool { return k.Active && !j.justDid(Deactivate, k.ID) }
 
 // rule is one reason to refuse. Its function returns a message where it refuses, and what would make it pass.
 type rule struct {
@@ -217,10 +237,11 @@ func (j judgement) keepOne(verdicts []Verdict) {
 		}
 	}
 	staying := slices.DeleteFunc(slices.Clone(j.read.Keys), func(k Key) bool {
-		return slices.ContainsFunc(going, func(g Key) bool { return g.ID == k.ID })
+		return j.justDid(Delete, k.ID) || slices.ContainsFunc(going, func(g Key) bool { return g.ID == k.ID })
 	})
+	active := slices.DeleteFunc(slices.Clone(staying), func(k Key) bool { return !j.surelyActive(k) })
 
-	if key, must := MustStay(going, ActiveKeys(staying)); must && j.req.Action == Deactivate && !j.req.Offboarding {
+	if key, must := MustStay(going, active); must && j.req.Action == Deactivate && !j.req.Offboarding {
 		message, remedy := lastActiveKey(key, j.read.User)
 		j.refuse(of(verdicts, key), LastActiveKey, message, remedy)
 	}

@@ -139,6 +139,8 @@ func TestOutcomesWithoutARule(t *testing.T) {
 		"deleted before, deactivated":           {deactivate(older).changed(older, guard.Change{Action: guard.Delete, OccurredAt: ago(day)}), map[string]string{older: "unchanged"}},
 		"deleted before, activated":             {activate(older).changed(older, guard.Change{Action: guard.Delete, OccurredAt: ago(day)}), map[string]string{older: "failed"}},
 		"older than the last change":            {activate(inactive).has(key(inactive, false)).changed(inactive, guard.Change{Action: guard.Deactivate, OccurredAt: ago(time.Second)}), map[string]string{inactive: "superseded"}},
+		"a precise time in the same second":     {activate(inactive).has(key(inactive, false)).with(func(s *scene) { s.req.OccurredAt = ago(time.Minute - time.Millisecond) }).changed(inactive, guard.Change{Action: guard.Deactivate, OccurredAt: ago(time.Minute - 2*time.Millisecond)}), map[string]string{inactive: "superseded"}},
+		"gone since it was deactivated":         {remove(older).changed(older, guard.Change{Action: guard.Deactivate, OccurredAt: ago(day)}), map[string]string{older: "unchanged"}},
 		"in the same second as the last change": {activate(inactive).has(key(inactive, false)).changed(inactive, guard.Change{Action: guard.Deactivate, OccurredAt: ago(time.Minute - 999*time.Millisecond)}), map[string]string{inactive: "go"}},
 		"as old as the last change":             {deactivate(inactive).has(key(inactive, false)).changed(inactive, guard.Change{Action: guard.Deactivate, OccurredAt: ago(time.Minute)}), map[string]string{inactive: "unchanged"}},
 		"exemption of the others' state":        {deactivate(inactive).has(key(inactive, false)).with(exempting("alice@*")), map[string]string{inactive: "unchanged"}},
@@ -280,6 +282,7 @@ func TestGracePeriod(t *testing.T) {
 		"nobody knows since when":            {fresh().changed(inactive, guard.Change{}), map[string]string{inactive: "grace_period"}},
 		"switched on by us, off elsewhere":   {fresh().changed(inactive, guard.Change{Action: guard.Activate, At: ago(90 * day)}), map[string]string{inactive: "grace_period"}},
 		"the API knows since when":           {fresh().changed(inactive, guard.Change{}).with(modified(ago(31 * day))), map[string]string{inactive: "go"}},
+		"the API dates no switches":          {fresh().changed(inactive, guard.Change{}).with(modified(key(inactive, false).Created)), map[string]string{inactive: "grace_period"}},
 		"switched on and off again later":    {fresh().changed(inactive, off(ago(90*day))).with(modified(ago(day))), map[string]string{inactive: "grace_period"}},
 		"the clock is no creation date":      {fresh().changed(inactive, off(ago(time.Hour))), map[string]string{inactive: "grace_period"}},
 		"override by an administrator":       {fresh().changed(inactive, off(ago(day))).override(guard.GracePeriod), map[string]string{inactive: "over grace_period"}},
@@ -295,19 +298,20 @@ func TestOnlyKeyWithBuckets(t *testing.T) {
 	only := func() *scene { return remove(inactive).has(key(inactive, false)) }
 	second := key(older, false)
 	judgements{
-		"with buckets":                   {only().with(owns(guard.OwnsSome)), map[string]string{inactive: "only_key_with_buckets"}},
-		"without buckets":                {only().with(owns(guard.OwnsNone)), map[string]string{inactive: "go"}},
-		"the answer was: unknown":        {only().with(owns(guard.OwnsUnknown)), map[string]string{inactive: "only_key_with_buckets"}},
-		"nobody ever asked":              {only(), map[string]string{inactive: "only_key_with_buckets"}},
-		"another key is left":            {only().has(key(inactive, false), second).with(owns(guard.OwnsSome)), map[string]string{inactive: "go"}},
-		"both of two: the newest stays":  {remove(inactive, older).has(key(inactive, false), second).with(owns(guard.OwnsSome)), map[string]string{inactive: "only_key_with_buckets", older: "go"}},
-		"switched since the answer":      {only().with(owns(guard.OwnsNone)).changed(inactive, guard.Change{Action: guard.Deactivate, At: ago(30*day - time.Hour)}).override(guard.GracePeriod), map[string]string{inactive: "only_key_with_buckets"}},
-		"touched elsewhere since":        {only().with(owns(guard.OwnsNone)).with(func(s *scene) { s.reading.Keys[0].Modified = ago(29 * day) }).override(guard.GracePeriod), map[string]string{inactive: "only_key_with_buckets"}},
-		"made since":                     {only().with(owns(guard.OwnsNone)).with(func(s *scene) { s.reading.Keys[0].Created = ago(29 * day) }).override(guard.GracePeriod), map[string]string{inactive: "only_key_with_buckets"}},
-		"override by an administrator":   {only().with(owns(guard.OwnsSome)).override(guard.OnlyKeyWithBuckets), map[string]string{inactive: "over only_key_with_buckets"}},
-		"no override by a system":        {only().with(owns(guard.OwnsSome)).by(system()).override(guard.OnlyKeyWithBuckets), map[string]string{inactive: "only_key_with_buckets"}},
-		"another rule's override":        {only().with(owns(guard.OwnsSome)).override(guard.GracePeriod, guard.LastActiveKey), map[string]string{inactive: "only_key_with_buckets"}},
-		"deactivation has another guard": {deactivate(newer).has(key(newer, true)).with(owns(guard.OwnsSome)).with(leaving), map[string]string{newer: "go"}},
+		"with buckets":                    {only().with(owns(guard.OwnsSome)), map[string]string{inactive: "only_key_with_buckets"}},
+		"without buckets":                 {only().with(owns(guard.OwnsNone)), map[string]string{inactive: "go"}},
+		"the answer was: unknown":         {only().with(owns(guard.OwnsUnknown)), map[string]string{inactive: "only_key_with_buckets"}},
+		"nobody ever asked":               {only(), map[string]string{inactive: "only_key_with_buckets"}},
+		"another key is left":             {only().has(key(inactive, false), second).with(owns(guard.OwnsSome)), map[string]string{inactive: "go"}},
+		"both of two: the newest stays":   {remove(inactive, older).has(key(inactive, false), second).with(owns(guard.OwnsSome)), map[string]string{inactive: "only_key_with_buckets", older: "go"}},
+		"switched since the answer":       {only().with(owns(guard.OwnsNone)).changed(inactive, guard.Change{Action: guard.Deactivate, At: ago(30*day - time.Hour)}).override(guard.GracePeriod), map[string]string{inactive: "only_key_with_buckets"}},
+		"touched elsewhere since":         {only().with(owns(guard.OwnsNone)).with(func(s *scene) { s.reading.Keys[0].Modified = ago(29 * day) }).override(guard.GracePeriod), map[string]string{inactive: "only_key_with_buckets"}},
+		"dated a moment after the answer": {only().with(owns(guard.OwnsNone)).with(func(s *scene) { s.reading.Keys[0].Modified = ago(30*day - 30*time.Second) }).override(guard.GracePeriod), map[string]string{inactive: "over grace_period"}},
+		"made since":                      {only().with(owns(guard.OwnsNone)).with(func(s *scene) { s.reading.Keys[0].Created = ago(29 * day) }).override(guard.GracePeriod), map[string]string{inactive: "only_key_with_buckets"}},
+		"override by an administrator":    {only().with(owns(guard.OwnsSome)).override(guard.OnlyKeyWithBuckets), map[string]string{inactive: "over only_key_with_buckets"}},
+		"no override by a system":         {only().with(owns(guard.OwnsSome)).by(system()).override(guard.OnlyKeyWithBuckets), map[string]string{inactive: "only_key_with_buckets"}},
+		"another rule's override":         {only().with(owns(guard.OwnsSome)).override(guard.GracePeriod, guard.LastActiveKey), map[string]string{inactive: "only_key_with_buckets"}},
+		"deactivation has another guard":  {deactivate(newer).has(key(newer, true)).with(owns(guard.OwnsSome)).with(leaving), map[string]string{newer: "go"}},
 	}.run(t)
 }
 
@@ -403,4 +407,23 @@ func TestWarnings(t *testing.T) {
 	if got := guard.Warnings(guard.Request{Action: guard.Deactivate}, alice()); got != nil {
 		t.Errorf("nobody leaves: %v", got)
 	}
+}
+
+// TestChangesThatDoNotShowYet gives the guard a reading from before a change that the ledger knows.
+func TestChangesThatDoNotShowYet(t *testing.T) {
+	just := func(action guard.Action) guard.Change {
+		return guard.Change{Action: action, At: ago(10 * time.Second), OccurredAt: ago(2 * time.Minute)}
+	}
+	long := guard.Change{Action: guard.Activate, At: ago(2 * time.Minute), OccurredAt: ago(2 * time.Minute)}
+	judgements{
+		"activated, to be deleted":         {remove(inactive).has(key(inactive, false), key(newer, true)).changed(inactive, just(guard.Activate)), map[string]string{inactive: "still_active"}},
+		"activated, to be deactivated":     {deactivate(inactive).has(key(inactive, false), key(newer, true)).changed(inactive, just(guard.Activate)), map[string]string{inactive: "go"}},
+		"activated, to be activated":       {activate(inactive).has(key(inactive, false)).changed(inactive, just(guard.Activate)), map[string]string{inactive: "go"}},
+		"activated long ago":               {deactivate(inactive).has(key(inactive, false)).changed(inactive, long), map[string]string{inactive: "unchanged"}},
+		"deactivated, to be activated":     {activate(newer).has(key(newer, true)).changed(newer, just(guard.Deactivate)), map[string]string{newer: "go"}},
+		"deactivated, no replacement":      {deactivate(newer).has(key(newer, true), key(older, true)).changed(older, just(guard.Deactivate)), map[string]string{newer: "last_active_key"}},
+		"activated, no replacement yet":    {deactivate(newer).has(key(newer, true), key(older, false)).changed(older, just(guard.Activate)), map[string]string{newer: "last_active_key"}},
+		"deleted, deleted again":           {remove(inactive).has(key(inactive, false), key(newer, true)).changed(inactive, just(guard.Delete)), map[string]string{inactive: "unchanged"}},
+		"deleted, and so not the other's ": {remove(inactive).has(key(inactive, false), key(older, false)).changed(older, just(guard.Delete)), map[string]string{inactive: "only_key_with_buckets"}},
+	}.run(t)
 }

@@ -1,7 +1,7 @@
 package guard
 
 import (
-	"fmt"
+	"errors"
 	"path"
 	"strings"
 	"time"
@@ -28,7 +28,8 @@ type Exemption struct {
 	Until time.Time
 }
 
-// ParseExemption reads "pattern" or "pattern@2027-01-31", the last day on which the exemption holds, in UTC.
+// ParseExemption reads "pattern" or "pattern@2027-01-31", the last day on which the exemption holds, in UTC. Its
+// errors complete a sentence about s and do not repeat it.
 func ParseExemption(s string) (Exemption, error) {
 	s = strings.TrimSpace(s)
 	name, day, dated := cutLast(s, "@")
@@ -38,7 +39,7 @@ func ParseExemption(s string) (Exemption, error) {
 	}
 	last, err := time.Parse(time.DateOnly, day)
 	if err != nil {
-		return Exemption{}, fmt.Errorf("%q ends in something like a date that is none: write pattern@2027-01-31", s)
+		return Exemption{}, errors.New("ends in something like a date that is none: write pattern@2027-01-31")
 	}
 	pattern, err := ParsePattern(name)
 	return Exemption{Pattern: pattern, Until: last.AddDate(0, 0, 1)}, err
@@ -57,14 +58,14 @@ func cutLast(s, sep string) (before, after string, found bool) {
 // Pattern matches a name without regard to case; * stands for any run of characters without a slash.
 type Pattern string
 
-// ParsePattern reads one pattern, which must not be empty.
+// ParsePattern reads one pattern, which must not be empty. Its errors complete a sentence about s and do not repeat it.
 func ParsePattern(s string) (Pattern, error) {
 	s = strings.ToLower(strings.TrimSpace(s))
 	if s == "" {
-		return "", fmt.Errorf("a pattern is empty")
+		return "", errors.New("is empty")
 	}
 	if _, err := path.Match(s, ""); err != nil {
-		return "", fmt.Errorf("%q is not a pattern: it has an open bracket or a lone backslash", s)
+		return "", errors.New("has an open bracket or a lone backslash")
 	}
 	return Pattern(s), nil
 }

@@ -132,7 +132,7 @@ func (j judgement) offboarded(Key) (message, remedy string) {
 }
 
 func (j judgement) stillActive(k Key) (message, remedy string) {
-	if !k.Active {
+	if !j.perhapsActive(k) {
 		return "", ""
 	}
 	return k.ID + " is active: an active key is never deleted.", "Deactivate it first, and delete it after the grace period."
@@ -163,13 +163,13 @@ func (j judgement) gracePeriod(k Key) (message, remedy string) {
 }
 
 // InactiveSince is the start of an inactive key's grace period: the recorded deactivation, or the API's own date
-// of the last switch where that is later, since somebody may have switched the key on and off again elsewhere.
-// It is zero where nobody knows.
+// of the last switch where that is later, since somebody may have switched the key on and off again elsewhere. Keys
+// are made active, so a date that is no later than the key's creation dates no switch. It is zero where nobody knows.
 func InactiveSince(k Key, last Change) time.Time {
 	switch {
 	case k.Active:
 		return time.Time{}
-	case k.Modified.After(last.At):
+	case k.Modified.After(last.At) && k.Modified.After(k.Created):
 		return k.Modified
 	case last.Action == Deactivate:
 		return last.At

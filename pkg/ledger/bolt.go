@@ -110,13 +110,10 @@ func (b *Bolt) Record(ctx context.Context, userID string, entry guard.Memory) er
 
 // Reserve counts that many changes more, unless they would bring the last hour's above limit: then it counts none.
 // A limit of zero or less is no limit. It returns how many the last hour had before, so the changes were counted if
-// already+changes <= limit. No changes only read the number.
+// already+changes <= limit. No changes only read the number; a negative number gives changes back.
 //
 // The hour slides by the minute: a change counts for at least 60 and at most 61 minutes.
 func (b *Bolt) Reserve(ctx context.Context, changes, limit int) (already int, err error) {
-	if changes < 0 {
-		return 0, &guard.Error{Kind: guard.Internal, Message: "A number of changes cannot be negative."}
-	}
 	err = b.update(ctx, func(tx *bbolt.Tx) error {
 		counters, err := get[counterItem](tx, countersBucket, changesCounter)
 		if err != nil {
@@ -125,13 +122,13 @@ func (b *Bolt) Reserve(ctx context.Context, changes, limit int) (already int, er
 		now := b.clock()
 		counters.prune(now)
 		already = counters.total()
-		if changes == 0 || limit > 0 && already+changes > limit {
+		if changes == 0 || changes > 0 && limit > 0 && already+changes > limit {
 			return nil
 		}
 		if counters == nil {
 			counters = counterItem{}
 		}
-		counters[minuteOf(now)] += changes
+		counters.add(changes, minuteOf(now))
 		return put(tx, countersBucket, changesCounter, counters)
 	})
 	if err != nil {

@@ -17,6 +17,7 @@ package ledger
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"keyreeve/pkg/guard"
@@ -73,6 +74,19 @@ func minuteOf(t time.Time) int64 { return t.Unix() / 60 }
 func (c counterItem) prune(now time.Time) {
 	oldest := minuteOf(now) - windowMinutes
 	maps.DeleteFunc(c, func(minute int64, _ int) bool { return minute < oldest })
+}
+
+// add counts changes in the minute, or gives a negative number of them back, the newest first, as far as there are any.
+func (c counterItem) add(changes int, minute int64) {
+	if changes > 0 {
+		c[minute] += changes
+		return
+	}
+	for _, counted := range slices.Backward(slices.Sorted(maps.Keys(c))) {
+		back := min(c[counted], -changes)
+		c[counted] -= back
+		changes += back
+	}
 }
 
 func (c counterItem) total() int {

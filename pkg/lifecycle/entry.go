@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"slices"
 	"time"
 
 	"keyreeve/pkg/guard"
@@ -22,13 +23,20 @@ func (r run) entry(reading guard.Reading, results []guard.KeyResult, owned guard
 			made.OccurredAt = latest(change.OccurredAt, last.OccurredAt)
 			entry.Changes[k.ID] = made
 		case guard.Unchanged:
-			if seen, news := stillSo(last, change); news {
+			seen := change
+			if !slices.ContainsFunc(reading.Keys, func(known guard.Key) bool { return known.ID == k.ID }) {
+				seen.Action = guard.Delete
+			}
+			if seen, news := stillSo(last, seen); news {
 				entry.Changes[k.ID] = seen
 			}
 		case guard.Refused, guard.Superseded, guard.Failed:
 		}
 	}
 	switch {
+	case owned != "" && stillOn(reading, results):
+		// The key that stayed on can make a bucket.
+		entry.Buckets = guard.BucketAnswer{Ownership: guard.OwnsUnknown, At: change.At}
 	case owned != "":
 		entry.Buckets = guard.BucketAnswer{Ownership: owned, At: change.At}
 	case r.req.Action == guard.Activate && len(entry.Changes) > 0:
@@ -38,11 +46,19 @@ func (r run) entry(reading guard.Reading, results []guard.KeyResult, owned guard
 	return entry
 }
 
+// stillOn reports whether a key that was read as active may still be, as it could not be switched off.
+func stillOn(reading guard.Reading, results []guard.KeyResult) bool {
+	return slices.ContainsFunc(guard.ActiveKeys(reading.Keys), func(k guard.Key) bool {
+		i := slices.IndexFunc(results, func(result guard.KeyResult) bool { return result.ID == k.ID })
+		return i < 0 || results[i].Outcome != guard.Changed && results[i].Outcome != guard.Unchanged
+	})
+}
+
 // stillSo is what to remember of a key that already was as the request wants it, and whether that is news.
 // A switch the ledger knows keeps its date and its actor, and is as new as the newest event that wanted it. One
 // that was made elsewhere starts its grace period when it is first seen.
 func stillSo(last, seen guard.Change) (change guard.Change, news bool) {
-	if last.Action != seen.Action && last.Action != guard.Delete {
+	if last.Action != seen.Action {
 		seen.OccurredAt = latest(seen.OccurredAt, last.OccurredAt)
 		return seen, true
 	}

@@ -45,7 +45,7 @@ type Ledger interface {
 	// Record adds to the memory: zero fields change nothing, and no change takes the place of a newer one.
 	Record(ctx context.Context, userID string, entry guard.Memory) error
 	// Reserve counts changes if no more than limit are counted in an hour, or if limit is zero, and returns how
-	// many were counted before.
+	// many were counted before. A negative number gives changes back.
 	Reserve(ctx context.Context, changes, limit int) (already int, err error)
 }
 
@@ -78,9 +78,12 @@ const writesAtOnce = 5
 // Do carries out one valid request. The result has one outcome a key. An error means that there is no result:
 // nothing was changed, unless its message says so.
 func (l *Lifecycle) Do(ctx context.Context, req guard.Request) (guard.Result, error) {
+	if now := l.Clock(); req.OccurredAt.After(now) {
+		req.OccurredAt = now // The sender's clock is ahead: nothing that happens next may count as older.
+	}
 	user, administers, err := l.who(ctx, req)
 	if err != nil {
-		if req.Offboarding && guard.KindOf(err) == guard.NotFound {
+		if req.Offboarding && guard.KindOf(err) == guard.NotFound && !req.Actor.Person() {
 			l.announce(ctx, req, unknownLeaver(req))
 		}
 		return guard.Result{}, err
@@ -132,7 +135,7 @@ func (l *Lifecycle) announce(ctx context.Context, req guard.Request, result guar
 		return guard.Warning{}, false
 	}
 	l.Logger.ErrorContext(ctx, "outcome not announced", slog.String("request", req.ID), slog.Any("error", err))
-	return guard.Warning{Code: guard.NotAnnounced, Message: "The outcome could not be put on the bus; it is recorded in the ledger."}, true
+	return guard.Warning{Code: guard.NotAnnounced, Message: "The outcome could not be put on the bus; it is in the function's log, and changes are in the ledger."}, true
 }
 
 // log writes a line for each key: what became of it, who asked and why.

@@ -72,6 +72,27 @@ func TestEventsOfOneSecondPassInAnyOrder(t *testing.T) {
 	want(t, "offboarding", w.do(t, leaving), map[string]string{off: "changed"})
 	want(t, "keys", w.active(alice), map[string]bool{off: false})
 	want(t, "remembered", w.recall(t, alice).Changes[off].Action, guard.Deactivate)
+
+	w.pass(time.Hour)
+	leaving = w.leaving()
+	leaving.OccurredAt = leaving.OccurredAt.Truncate(time.Second)
+	activation = w.request(off)
+	activation.Action, activation.Actor, activation.Override = guard.Activate, operator(), []guard.Rule{guard.Offboarded}
+	want(t, "activation", w.do(t, activation), map[string]string{off: "changed"})
+	w.pass(time.Hour)
+	w.api.SwitchKey(alice.ID, off, false)
+	want(t, "offboarding of a key that is off", w.do(t, leaving), map[string]string{off: "unchanged"})
+	want(t, "remembered", w.recall(t, alice).Changes[off].Action, guard.Deactivate)
+}
+
+func TestAClockThatIsAheadHoldsNobodyUp(t *testing.T) {
+	w := newWorld(t)
+	w.alice(off, newer)
+	ahead := w.request(off)
+	ahead.Action, ahead.OccurredAt = guard.Activate, w.now().Add(guard.ClockSkew)
+	want(t, "activation", w.do(t, ahead), map[string]string{off: "changed"})
+	w.pass(time.Minute)
+	want(t, "deactivation a minute later", w.do(t, w.request(off)), map[string]string{off: "changed"})
 }
 
 func TestADeactivationLeavesAKey(t *testing.T) {
@@ -131,6 +152,27 @@ func TestWithoutASecondLookTheKeyGoesBackOn(t *testing.T) {
 	if message := result.Keys[0].Message; !strings.Contains(message, "off and on again") {
 		t.Errorf("message: %q", message)
 	}
+}
+
+func TestTheSecondLookTriesEveryKeyItCouldSwitchBackOn(t *testing.T) {
+	w := newWorld(t)
+	alice := w.alice(older, newer, legacy)
+	third := w.api.AddKey(alice.ID, ionostest.Key{Active: true, Created: w.now().AddDate(0, 0, -1)})
+	puts := 0
+	w.api.Fault = func(r *http.Request) ionostest.Fault {
+		if r.Method != http.MethodPut {
+			return nil
+		}
+		if puts++; puts != 2 {
+			return nil
+		}
+		return ionostest.Applied(ionostest.Meanwhile(func() {
+			w.api.RemoveKey(alice.ID, newer)
+			w.api.SwitchKey(alice.ID, third.ID, false)
+		}))
+	}
+	want(t, "outcomes", w.do(t, w.request(older, newer)), map[string]string{older: "last_active_key", newer: "failed"})
+	want(t, "keys", w.active(alice), map[string]bool{older: true, legacy: true, third.ID: false})
 }
 
 func TestTheSecondLookCountsOnNoKeyThatItTried(t *testing.T) {
@@ -235,6 +277,90 @@ func TestWorkEndsBeforeTheInvocationDoes(t *testing.T) {
 	want(t, "outcomes", said(result), map[string]string{older: "changed", newer: "failed", legacy: "changed"})
 	want(t, "remembered", w.recall(t, alice).Changes[older].Action, guard.Deactivate)
 	want(t, "announced", len(w.announced), 1)
+}
+
+func TestChangesThatDoNotShowYet(t *testing.T) {
+	w := newWorld(t)
+	w.api.Lag = 3
+	alice := w.alice(off, newer)
+	activation := w.request(off)
+	activation.Action = guard.Activate
+	want(t, "activation", w.do(t, activation), map[string]string{off: "changed"})
+	deletion := w.deletion(off)
+	deletion.Override = []guard.Rule{guard.GracePeriod}
+	want(t, "deletion", w.do(t, deletion), map[string]string{off: "still_active"})
+	want(t, "offboarding", w.do(t, w.leaving()), map[string]string{off: "changed", newer: "changed"})
+	want(t, "keys", w.active(alice), map[string]bool{off: false, newer: false})
+}
+
+func TestALeaverIsMarkedWhateverKeysAreNamed(t *testing.T) {
+	w := newWorld(t)
+	alice := w.alice(newer)
+	req := w.leaving()
+	req.Keys = []string{older}
+	want(t, "outcomes", w.do(t, req), map[string]string{older: "failed"})
+	want(t, "offboarded", w.recall(t, alice).OffboardedAt, w.now())
+}
+
+func TestWhoWasLeftAloneIsNotMarked(t *testing.T) {
+	w := newWorld(t)
+	alice := w.alice(newer)
+	w.Policy.Exemptions = []guard.Exemption{{Pattern: "alice@*"}}
+	want(t, "exempt", w.do(t, w.leaving()), map[string]string{newer: "exempt"})
+	want(t, "offboarded", w.recall(t, alice).OffboardedAt, time.Time{})
+	w.Policy.Exemptions = nil
+	late := w.leaving()
+	w.pass(time.Minute)
+	overriding := w.request(newer)
+	overriding.Override = []guard.Rule{guard.LastActiveKey}
+	w.do(t, overriding)
+	w.pass(2 * time.Minute)
+	want(t, "too late", w.do(t, late), map[string]string{newer: "superseded"})
+	want(t, "offboarded", w.recall(t, alice).OffboardedAt, time.Time{})
+}
+
+func TestANewerEventThatChangesNothingStillCounts(t *testing.T) {
+	w := newWorld(t)
+	w.alice(off, newer)
+	want(t, "deactivation", w.do(t, w.request(off)), map[string]string{off: "unchanged"})
+	w.pass(time.Hour)
+	between := w.request(off)
+	between.Action = guard.Activate
+	w.pass(time.Hour)
+	want(t, "deactivation by a newer event", w.do(t, w.request(off)), map[string]string{off: "unchanged"})
+	want(t, "an activation from between", w.do(t, between), map[string]string{off: "superseded"})
+}
+
+func TestADeletionThatCouldNotBeRecordedIsSentAgain(t *testing.T) {
+	w := newWorld(t)
+	alice := w.alice(off, newer)
+	want(t, "seen inactive", w.do(t, w.request(off)), map[string]string{off: "unchanged"})
+	w.pass(31 * 24 * time.Hour)
+	w.api.RemoveKey(alice.ID, off) // Deleted, as far as IONOS goes.
+	want(t, "again", w.do(t, w.deletion(off)), map[string]string{off: "unchanged"})
+	want(t, "remembered", w.recall(t, alice).Changes[off].Action, guard.Delete)
+}
+
+func TestAKeyThatWasDeletedElsewhereIsRememberedAsDeleted(t *testing.T) {
+	w := newWorld(t)
+	alice := w.alice(off, newer)
+	want(t, "seen inactive", w.do(t, w.request(off)), map[string]string{off: "unchanged"})
+	w.api.RemoveKey(alice.ID, off)
+	want(t, "deactivation", w.do(t, w.request(off)), map[string]string{off: "unchanged"})
+	want(t, "remembered", w.recall(t, alice).Changes[off].Action, guard.Delete)
+}
+
+func TestNoBucketsIsNotSaidWhileAKeyIsOn(t *testing.T) {
+	w := newWorld(t)
+	alice := w.alice(older, newer)
+	w.api.Fault = func(r *http.Request) ionostest.Fault {
+		if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, older) {
+			return ionostest.Status(http.StatusForbidden, 0)
+		}
+		return nil
+	}
+	want(t, "outcomes", w.do(t, w.leaving()), map[string]string{older: "failed", newer: "changed"})
+	want(t, "buckets", w.recall(t, alice).Buckets.Ownership, guard.OwnsUnknown)
 }
 
 func TestARequestRefusedOutrightLeavesNoTrace(t *testing.T) {
@@ -396,6 +522,11 @@ func TestUnknownUser(t *testing.T) {
 	if len(w.announced) != 1 || w.announced[0].Warnings[0].Code != guard.UnknownUser {
 		t.Errorf("a leaver whom IONOS does not know is no visible outcome: %+v", w.announced)
 	}
+	byHand := w.leaving()
+	byHand.Actor = guard.Actor{Kind: guard.Operator, Email: "eve@example.com"}
+	if _, err := w.Do(t.Context(), byHand); guard.KindOf(err) != guard.NotFound || len(w.announced) != 1 {
+		t.Errorf("a person's mistake is announced: %v, %+v", err, w.announced)
+	}
 }
 
 func TestUnknownKey(t *testing.T) {
@@ -499,6 +630,29 @@ func TestBlastRadiusCountsEveryUsersChanges(t *testing.T) {
 	req.Action, req.Actor, req.Override = guard.Activate, operator(), []guard.Rule{guard.Offboarded}
 	want(t, "an hour later", w.do(t, req), map[string]string{older: "changed"})
 	want(t, "keys", w.active(alice), map[string]bool{older: true, newer: false, legacy: false})
+}
+
+func TestBlastRadiusCountsWhatHappened(t *testing.T) {
+	w := newWorld(t)
+	w.Policy.MaxChanges = 2
+	w.alice(older, newer)
+	w.api.Fault = ionostest.On(http.MethodPut, ionostest.Status(http.StatusForbidden, 0))
+	for range 3 {
+		want(t, "failing", w.do(t, w.leaving()), map[string]string{older: "failed", newer: "failed"})
+	}
+	w.api.Fault = nil
+	want(t, "at last", w.do(t, w.leaving()), map[string]string{older: "changed", newer: "changed"})
+
+	req := w.leaving()
+	req.User, req.DryRun = "bob@example.com", true
+	bob := w.api.AddUser(ionostest.User{Email: req.User})
+	for range 3 {
+		w.api.AddKey(bob.ID, ionostest.Key{Active: true})
+	}
+	result, err := w.Do(t.Context(), req)
+	if err != nil || result.Keys[0].Rule != guard.BlastRadius || !strings.Contains(result.Keys[0].Message, "2 keys were changed") {
+		t.Errorf("a dry run over the limit: %+v, %v", result, err)
+	}
 }
 
 func TestInventory(t *testing.T) {

@@ -37,24 +37,34 @@ func (r run) lookAgain(ctx context.Context, user guard.User, verdicts []guard.Ve
 			others = append(others, k)
 		}
 	}
-	last, must := guard.MustStay(off, others)
-	if !must {
-		return
-	}
-	i := tried[last.ID]
-	if err := r.Keys.SwitchKey(ctx, user.ID, last.ID, true); err != nil {
+	for {
+		last, must := guard.MustStay(off, others)
+		if !must {
+			return
+		}
+		i := tried[last.ID]
+		err := r.Keys.SwitchKey(ctx, user.ID, last.ID, true)
+		if err == nil {
+			results[i] = switchedBackOn(last.ID, unread)
+			return
+		}
 		results[i] = failed(last.ID, err, false)
 		results[i].Message = "The key was switched off, may be the user's last, and could not be switched back on: " + results[i].Message
 		results[i].Remedy = "Look at the user's keys at once and activate one."
-		return
+		off = slices.DeleteFunc(off, func(k guard.Key) bool { return k.ID == last.ID })
 	}
+}
+
+// switchedBackOn is the outcome of a key that was switched off and on again: because the user had no other, or because
+// the keys could not be read.
+func switchedBackOn(keyID string, unread error) guard.KeyResult {
 	if unread != nil {
-		results[i] = failed(last.ID, unread, true)
-		results[i].Message = "The key was switched off and on again, as nobody could make sure that another key is active: " + results[i].Message
-		return
+		result := failed(keyID, unread, true)
+		result.Message = "The key was switched off and on again, as nobody could make sure that another key is active: " + result.Message
+		return result
 	}
-	results[i] = guard.KeyResult{
-		ID: last.ID, Outcome: guard.Refused, Rule: guard.LastActiveKey, Active: true,
+	return guard.KeyResult{
+		ID: keyID, Outcome: guard.Refused, Rule: guard.LastActiveKey, Active: true,
 		Message: "The key was switched off and on again: meanwhile the user's other keys were switched off elsewhere.",
 		Remedy:  "Look at who else changes this user's keys, then send the request again.",
 	}

@@ -2,6 +2,8 @@ package lifecycle
 
 import (
 	"context"
+	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -42,6 +44,7 @@ func (r run) carryOut(ctx context.Context, user guard.User, administers bool) (g
 	if r.req.Guarded() {
 		r.lookAgain(ctx, user, verdicts, keys)
 	}
+	r.giveBack(ctx, verdicts, keys)
 	entry := r.entry(reading, keys, owned)
 	if err := r.record(ctx, user, keys, entry); err != nil {
 		return guard.Result{}, err
@@ -52,12 +55,16 @@ func (r run) carryOut(ctx context.Context, user guard.User, administers bool) (g
 	}, nil
 }
 
-// judge asks the guard twice: what it would let through is reserved in the count of recent changes, and judged
-// again with that count, so that requests that count at once cannot all fit below the limit.
+// judge asks the guard twice: what it would let through if there were no limit is reserved in the count of recent
+// changes, and judged again with that count, so that requests that count at once cannot all fit below the limit.
+//
+// Keys that do not exist are the asker's mistake, unless somebody left: that is true whatever keys were named.
 func (r run) judge(ctx context.Context, reading *guard.Reading) ([]guard.Verdict, error) {
 	now := r.Clock()
-	verdicts := guard.Judge(r.req, *reading, r.Policy, now)
-	if len(verdicts) > 0 && count(verdicts, guard.Verdict.Missing) == len(verdicts) {
+	unlimited := r.Policy
+	unlimited.MaxChanges = math.MaxInt
+	verdicts := guard.Judge(r.req, *reading, unlimited, now)
+	if !r.req.Offboarding && len(verdicts) > 0 && count(verdicts, guard.Verdict.Missing) == len(verdicts) {
 		return nil, &guard.Error{Kind: guard.NotFound, Message: verdicts[0].Message, Remedy: "GET /v1/users/{user}/keys lists the keys."}
 	}
 	planned := count(verdicts, guard.Verdict.Allowed)
@@ -70,6 +77,23 @@ func (r run) judge(ctx context.Context, reading *guard.Reading) ([]guard.Verdict
 		return nil, err
 	}
 	return guard.Judge(r.req, *reading, r.Policy, now), nil
+}
+
+// giveBack takes what was reserved and did not happen out of the count of recent changes: else a request that fails
+// and is sent again would count each time. If that does not succeed, the count is too high for an hour.
+func (r run) giveBack(ctx context.Context, verdicts []guard.Verdict, results []guard.KeyResult) {
+	unused := 0
+	for i, v := range verdicts {
+		if v.Allowed() && results[i].Outcome != guard.Changed {
+			unused++
+		}
+	}
+	if unused == 0 {
+		return
+	}
+	if _, err := r.Ledger.Reserve(ctx, -unused, 0); err != nil {
+		r.Logger.WarnContext(ctx, "failed changes stay counted", slog.String("request", r.req.ID), slog.Any("error", err))
+	}
 }
 
 func count(verdicts []guard.Verdict, is func(guard.Verdict) bool) (n int) {
@@ -132,8 +156,11 @@ func (r run) act(ctx context.Context, reading guard.Reading, verdicts []guard.Ve
 // witness returns the id of the key that has to stay active until it is known whether its user owns buckets: the
 // one that answers the question, where no key will be active afterwards.
 func (r run) witness(reading guard.Reading, verdicts []guard.Verdict) string {
+	staysOn := func(k guard.Key) bool {
+		return !slices.ContainsFunc(verdicts, func(v guard.Verdict) bool { return v.Allowed() && v.KeyID == k.ID })
+	}
 	active := guard.ActiveKeys(reading.Keys)
-	if r.req.Action != guard.Deactivate || count(verdicts, guard.Verdict.Allowed) < len(active) {
+	if r.req.Action != guard.Deactivate || slices.ContainsFunc(active, staysOn) {
 		return ""
 	}
 	return guard.Newest(active).ID
