@@ -85,6 +85,16 @@ type Change struct {
 	Overridden []Rule `json:"overridden,omitempty"`
 }
 
+// Refusal is what the ledger remembers of the last refusal of a key, so that the same request is refused again when it
+// arrives again, even if it would pass by then.
+type Refusal struct {
+	Rule    Rule   `json:"rule"`
+	Message string `json:"message"`
+	Remedy  string `json:"remedy"`
+	// Fingerprint is that of the request.
+	Fingerprint string `json:"fingerprint"`
+}
+
 // BucketAnswer is a remembered answer to the question who owns buckets.
 type BucketAnswer struct {
 	Ownership Ownership `json:"ownership"`
@@ -98,6 +108,8 @@ type Memory struct {
 	Buckets      BucketAnswer
 	// Changes holds the last change of each key, by key id.
 	Changes map[string]Change
+	// Refusals holds the last refusal of each key, by key id.
+	Refusals map[string]Refusal
 }
 
 // Identity is whose credentials Keyreeve itself uses. One of its two fields is set.

@@ -114,7 +114,16 @@ func (j judgement) judge(id string) Verdict {
 			return verdict
 		}
 	}
+	refused := j.read.Memory.Refusals[id]
 	switch {
+	case refused.Fingerprint != "" && refused.Fingerprint == j.req.Fingerprint():
+		verdict.Outcome, verdict.Rule, verdict.Message, verdict.Remedy = Refused, refused.Rule, refused.Message, refused.Remedy
+		return verdict
+	case j.carriedOut(last) && !j.req.Offboarding:
+		// Whatever the key is by now, somebody else made it so. But somebody who left must not keep it.
+		verdict.Outcome = Unchanged
+		verdict.Message = "This very event was carried out before."
+		return verdict
 	case tooLate(j.req.OccurredAt, last.OccurredAt):
 		verdict.Outcome = Superseded
 		verdict.Message = "A newer event, of " + when(last.OccurredAt) + ", already decided on this key (" + string(last.Action) + ")."
@@ -136,6 +145,13 @@ func (j judgement) judge(id string) Verdict {
 		}
 	}
 	return verdict
+}
+
+// carriedOut reports whether the change was made for this very event. Senders that give every event the same id differ
+// in the time.
+func (j judgement) carriedOut(last Change) bool {
+	return last.RequestID != "" && last.RequestID == j.req.ID && last.Source == j.req.Source &&
+		last.Action == j.req.Action && last.OccurredAt.Equal(j.req.OccurredAt)
 }
 
 // tooLate reports whether an event is older than the last one that decided. Many senders tell the time in whole

@@ -1,6 +1,8 @@
 package guard
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"net/mail"
 	"net/url"
@@ -87,6 +89,16 @@ type Request struct {
 	// Confirm repeats exactly the keys that a deletion is meant for.
 	Confirm []string `json:"confirm,omitempty"`
 	ReplyTo ReplyTo  `json:"replyTo,omitzero"`
+}
+
+// Fingerprint is the same for requests that are alike in everything, as one that is delivered again is. A request that
+// comes again with an override or a confirmation is another one.
+func (r Request) Fingerprint() string {
+	encoded, err := json.Marshal(r)
+	if err != nil {
+		return "" // No time can be written that could be read; and nothing is like a request without a fingerprint.
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(encoded))
 }
 
 // Limits of a request's fields: longer ones are mistakes, and would end in logs and messages.

@@ -33,6 +33,17 @@ func overridable() []Rule {
 
 func (r Rule) overridable() bool { return slices.Contains(overridable(), r) }
 
+// OfTheMoment reports whether the rule refuses for something that passes, so that the same event may pass later, or for
+// what shows in the event itself, so that it needs no memory.
+func (r Rule) OfTheMoment() bool {
+	switch r {
+	case NotPermitted, UntrustedTrigger, Stale, BlastRadius:
+		return true
+	default:
+		return false
+	}
+}
+
 func joinRules(rules []Rule) string {
 	names := make([]string, len(rules))
 	for i, r := range rules {

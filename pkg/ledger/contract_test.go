@@ -153,6 +153,15 @@ func testMemory(t *testing.T, open opener) {
 		record(t, l, alice, guard.Memory{Buckets: guard.BucketAnswer{Ownership: guard.OwnsSome}}) // without a time it is no answer
 		wantMemory(t, l, alice, guard.Memory{})
 	})
+	t.Run("the last refusal of each key is kept", func(t *testing.T) {
+		_, l := open.start(t)
+		first := guard.Refusal{Rule: guard.LastActiveKey, Message: "No.", Remedy: "Do.", Fingerprint: "1"}
+		second, other := first, first
+		second.Fingerprint, other.Fingerprint = "2", "3"
+		record(t, l, alice, guard.Memory{Refusals: map[string]guard.Refusal{"00e1": first, "00e2": other}})
+		record(t, l, alice, guard.Memory{Refusals: map[string]guard.Refusal{"00e1": second}})
+		wantMemory(t, l, alice, guard.Memory{Refusals: map[string]guard.Refusal{"00e1": second, "00e2": other}})
+	})
 	t.Run("a memory comes back as recorded", func(t *testing.T) {
 		_, l := open.start(t)
 		east := time.FixedZone("east", 2*60*60)

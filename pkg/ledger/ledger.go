@@ -6,7 +6,7 @@
 //
 // A ledger keeps three sorts of item, each of them small enough for one conditional write:
 //
-//	users/<user id>   {"offboardedAt": time, "buckets": {"ownership", "at"}, "changes": {"<key id>": guard.Change}}
+//	users/<user id>   {"offboardedAt": time, "buckets": {"ownership", "at"}, "changes": {"<key id>": guard.Change}, "refusals": {"<key id>": guard.Refusal}}
 //	leases/<user id>  {"holder": "…", "until": time}
 //	counters/changes  {"<minutes since 1970>": number of changes in that minute}
 //
@@ -25,9 +25,10 @@ import (
 
 // userItem is what is stored of one user: a [guard.Memory] that only ever grows newer.
 type userItem struct {
-	OffboardedAt time.Time               `json:"offboardedAt,omitzero"`
-	Buckets      guard.BucketAnswer      `json:"buckets,omitzero"`
-	Changes      map[string]guard.Change `json:"changes,omitempty"`
+	OffboardedAt time.Time                `json:"offboardedAt,omitzero"`
+	Buckets      guard.BucketAnswer       `json:"buckets,omitzero"`
+	Changes      map[string]guard.Change  `json:"changes,omitempty"`
+	Refusals     map[string]guard.Refusal `json:"refusals,omitempty"`
 }
 
 // merge takes over what is newer in entry: invariant 3, an older event never undoes a newer change, rests on it.
@@ -49,10 +50,16 @@ func (u *userItem) merge(entry guard.Memory) {
 		}
 		u.Changes[id] = change
 	}
+	for id, refusal := range entry.Refusals {
+		if u.Refusals == nil {
+			u.Refusals = make(map[string]guard.Refusal, len(entry.Refusals))
+		}
+		u.Refusals[id] = refusal
+	}
 }
 
 func (u *userItem) memory() guard.Memory {
-	return guard.Memory{OffboardedAt: u.OffboardedAt, Buckets: u.Buckets, Changes: u.Changes}
+	return guard.Memory{OffboardedAt: u.OffboardedAt, Buckets: u.Buckets, Changes: u.Changes, Refusals: u.Refusals}
 }
 
 // leaseItem says who has a user's lease. It counts for nothing from Until on.

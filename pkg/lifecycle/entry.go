@@ -9,7 +9,7 @@ import (
 
 // entry is what the ledger is to remember of the outcomes.
 func (r run) entry(reading guard.Reading, results []guard.KeyResult, owned guard.Ownership) guard.Memory {
-	entry := guard.Memory{Changes: make(map[string]guard.Change)}
+	entry := guard.Memory{Changes: make(map[string]guard.Change), Refusals: make(map[string]guard.Refusal)}
 	change := guard.Change{
 		Action: r.req.Action, At: r.Clock(), OccurredAt: r.req.OccurredAt,
 		Actor: r.req.Actor, Reason: r.req.Reason, Source: r.req.Source, RequestID: r.req.ID,
@@ -30,7 +30,11 @@ func (r run) entry(reading guard.Reading, results []guard.KeyResult, owned guard
 			if seen, news := stillSo(last, seen); news {
 				entry.Changes[k.ID] = seen
 			}
-		case guard.Refused, guard.Superseded, guard.Failed:
+		case guard.Refused:
+			if !k.Rule.OfTheMoment() {
+				entry.Refusals[k.ID] = guard.Refusal{Rule: k.Rule, Message: k.Message, Remedy: k.Remedy, Fingerprint: r.req.Fingerprint()}
+			}
+		case guard.Superseded, guard.Failed:
 		}
 	}
 	switch {

@@ -50,6 +50,33 @@ func TestOffboardingSwitchesOffEveryKeyOnce(t *testing.T) {
 	want(t, "remembered after the same event", w.recall(t, alice), memory)
 }
 
+func TestTheSameEventChangesNothingTheSecondTime(t *testing.T) {
+	w := newWorld(t)
+	alice := w.alice(older, newer)
+	event := w.request()
+	want(t, "at first", w.do(t, event), map[string]string{older: "changed", newer: "last_active_key"})
+	w.pass(time.Minute)
+	activation := w.request(older)
+	activation.Action, activation.ID = guard.Activate, "e2"
+	want(t, "activation", w.do(t, activation), map[string]string{older: "changed"})
+	w.pass(time.Minute)
+	want(t, "again, though it would pass by now", w.do(t, event), map[string]string{older: "superseded", newer: "last_active_key"})
+
+	w.pass(time.Minute)
+	event = w.request(older)
+	want(t, "another event", w.do(t, event), map[string]string{older: "changed"})
+	w.api.SwitchKey(alice.ID, older, true) // As a person does in the console.
+	w.pass(2 * time.Minute)
+	want(t, "again, after a person undid it", w.do(t, event), map[string]string{older: "unchanged"})
+	want(t, "keys", w.active(alice), map[string]bool{older: true, newer: true})
+
+	leaving := w.leaving()
+	want(t, "offboarding", w.do(t, leaving), map[string]string{older: "changed", newer: "changed"})
+	w.api.SwitchKey(alice.ID, older, true)
+	w.pass(2 * time.Minute)
+	want(t, "offboarding again, after a person undid it", w.do(t, leaving), map[string]string{older: "changed", newer: "unchanged"})
+}
+
 func TestAnOlderEventUndoesNothing(t *testing.T) {
 	w := newWorld(t)
 	alice := w.alice(newer)
@@ -310,6 +337,7 @@ func TestWhoWasLeftAloneIsNotMarked(t *testing.T) {
 	want(t, "offboarded", w.recall(t, alice).OffboardedAt, time.Time{})
 	w.Policy.Exemptions = nil
 	late := w.leaving()
+	late.ID = "e2"
 	w.pass(time.Minute)
 	overriding := w.request(newer)
 	overriding.Override = []guard.Rule{guard.LastActiveKey}

@@ -211,13 +211,13 @@ func failed(keyID string, err error, active bool) guard.KeyResult {
 
 // record writes into the ledger what became of the keys, if there is news.
 func (r run) record(ctx context.Context, user guard.User, keys []guard.KeyResult, entry guard.Memory) error {
-	if len(entry.Changes) == 0 {
+	if len(entry.Changes) == 0 && len(entry.Refusals) == 0 {
 		return nil
 	}
 	if err := r.Ledger.Record(ctx, user.ID, entry); err != nil {
 		return &guard.Error{
 			Kind: guard.Unavailable, Err: err,
-			Message: "The keys were written, but the ledger could not record it: " + tell(keys) + ".",
+			Message: "The ledger could not record what became of the keys: " + tell(keys) + ".",
 			Remedy:  "Send the request again: what is done already is left as it is, and recorded.",
 		}
 	}
