@@ -295,7 +295,7 @@ func TestWorkEndsBeforeTheInvocationDoes(t *testing.T) {
 		}
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 	defer cancel()
 	result, err := w.Do(ctx, w.leaving())
 	if err != nil || ctx.Err() != nil {
@@ -599,7 +599,7 @@ func TestALeaseThatIsNotFreeIsNoJudgement(t *testing.T) {
 	if err := w.Leases.Acquire(t.Context(), alice.ID, "somebody else", time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	_, err := w.Do(ctx, w.request(older))
 	if guard.KindOf(err) != guard.Unavailable || guard.AsError(err).RetryAfter == 0 {
