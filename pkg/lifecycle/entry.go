@@ -38,12 +38,9 @@ func (r run) entry(reading guard.Reading, results []guard.KeyResult, owned guard
 		}
 	}
 	switch {
-	case owned != "" && stillOn(reading, results):
-		// The key that stayed on can make a bucket.
-		entry.Buckets = guard.BucketAnswer{Ownership: guard.OwnsUnknown, At: change.At}
-	case owned != "":
+	case owned != "" && !stillOn(reading, results):
 		entry.Buckets = guard.BucketAnswer{Ownership: owned, At: change.At}
-	case r.req.Action == guard.Activate && len(entry.Changes) > 0:
+	case owned != "", r.req.Action == guard.Activate && len(entry.Changes) > 0:
 		// Whoever has an active key can make a bucket.
 		entry.Buckets = guard.BucketAnswer{Ownership: guard.OwnsUnknown, At: change.At}
 	}
