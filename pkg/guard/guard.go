@@ -110,6 +110,19 @@ type Memory struct {
 	Changes map[string]Change
 	// Refusals holds the last refusal of each key, by key id.
 	Refusals map[string]Refusal
+	// Attempts holds what requests set out to do and did not tell the end of, by key id.
+	Attempts map[string]Attempt
+}
+
+// Attempt is a change that a request is about to make. It is remembered before the key is touched and forgotten with
+// the record of the outcome: where one is found, the request failed or died in between, and nobody knows how far it
+// got. The zero Attempt stands for none.
+type Attempt struct {
+	Action    Action    `json:"action"`
+	At        time.Time `json:"at"`
+	RequestID string    `json:"requestId"`
+	// Guarded is true for a deactivation that must not leave its user without an active key.
+	Guarded bool `json:"guarded,omitempty"`
 }
 
 // Identity is whose credentials Keyreeve itself uses. One of its two fields is set.

@@ -128,7 +128,7 @@ func (j judgement) judge(id string) Verdict {
 		verdict.Outcome = Superseded
 		verdict.Message = "A newer event, of " + when(last.OccurredAt) + ", already decided on this key (" + string(last.Action) + ")."
 		return verdict
-	case gone && last.Action != "" && j.req.Action != Activate:
+	case gone && (last.Action != "" || j.read.Memory.Attempts[id].Action == Delete) && j.req.Action != Activate:
 		verdict.Outcome = Unchanged
 		return verdict
 	case gone:
@@ -173,9 +173,15 @@ func (j judgement) justDid(action Action, id string) bool {
 	return last.Action == action && j.now.Sub(last.At) < settling
 }
 
-func (j judgement) perhapsActive(k Key) bool { return k.Active || j.justDid(Activate, k.ID) }
+// perhapsDid also counts what a request tried a moment ago without telling the end of it.
+func (j judgement) perhapsDid(action Action, id string) bool {
+	attempt := j.read.Memory.Attempts[id]
+	return j.justDid(action, id) || attempt.Action == action && j.now.Sub(attempt.At) < settling
+}
 
-func (j judgement) surelyActive(k Key) bool { return k.Active && !j.justDid(Deactivate, k.ID) }
+func (j judgement) perhapsActive(k Key) bool { return k.Active || j.perhapsDid(Activate, k.ID) }
+
+func (j judgement) surelyActive(k Key) bool { return k.Active && !j.perhapsDid(Deactivate, k.ID) }
 
 // rule is one reason to refuse. Its function returns a message where it refuses, and what would make it pass.
 type rule struct {
@@ -244,6 +250,28 @@ func MustStay(switchedOff, remaining []Key) (Key, bool) {
 	return newest, true
 }
 
+// LeftOff returns the key that has to go back on because a request failed after it had begun to switch off keys and
+// before it had looked again, and whether there is such a key. Settled are the ids of the keys of such requests that
+// need not be asked about again once that is done.
+func LeftOff(reading Reading, now time.Time) (left Key, must bool, settled []string) {
+	j := judgement{read: reading, now: now}
+	var off, others []Key
+	for _, k := range reading.Keys {
+		switch {
+		case j.surelyActive(k):
+			others = append(others, k)
+		case reading.Memory.Attempts[k.ID].Guarded:
+			off = append(off, k)
+		}
+		// A reading that does not show the change yet may hide as well what others did before it.
+		if reading.Memory.Attempts[k.ID].Guarded && (!k.Active || j.surelyActive(k)) {
+			settled = append(settled, k.ID)
+		}
+	}
+	left, must = MustStay(off, others)
+	return left, must, settled
+}
+
 // keepOne applies the rules about a user's last key to those that passed so far.
 func (j judgement) keepOne(verdicts []Verdict) {
 	var going []Key
@@ -253,7 +281,7 @@ func (j judgement) keepOne(verdicts []Verdict) {
 		}
 	}
 	staying := slices.DeleteFunc(slices.Clone(j.read.Keys), func(k Key) bool {
-		return j.justDid(Delete, k.ID) || slices.ContainsFunc(going, func(g Key) bool { return g.ID == k.ID })
+		return j.perhapsDid(Delete, k.ID) || slices.ContainsFunc(going, func(g Key) bool { return g.ID == k.ID })
 	})
 	active := slices.DeleteFunc(slices.Clone(staying), func(k Key) bool { return !j.surelyActive(k) })
 

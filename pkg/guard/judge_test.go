@@ -83,6 +83,12 @@ func (s *scene) override(rules ...guard.Rule) *scene      { s.req.Override = rul
 func (s *scene) changed(id string, c guard.Change) *scene { s.reading.Memory.Changes[id] = c; return s }
 func (s *scene) with(change func(*scene)) *scene          { change(s); return s }
 
+// tried is an attempt of so long ago that nobody knows the end of.
+func (s *scene) tried(action guard.Action, id string, age time.Duration) *scene {
+	s.reading.Memory.Attempts = map[string]guard.Attempt{id: {Action: action, At: ago(age), RequestID: "e0", Guarded: action == guard.Deactivate}}
+	return s
+}
+
 // said is the judgement in short: "changed" stands for a key that may go ahead.
 func (s *scene) said(t *testing.T) map[string]string {
 	t.Helper()
@@ -426,6 +432,59 @@ func TestChangesThatDoNotShowYet(t *testing.T) {
 		"deleted, deleted again":           {remove(inactive).has(key(inactive, false), key(newer, true)).changed(inactive, just(guard.Delete)), map[string]string{inactive: "unchanged"}},
 		"deleted, and so not the other's ": {remove(inactive).has(key(inactive, false), key(older, false)).changed(older, just(guard.Delete)), map[string]string{inactive: "only_key_with_buckets"}},
 	}.run(t)
+}
+
+// TestAttemptsNobodyKnowsTheEndOf: each may have been carried out, and need not show yet.
+func TestAttemptsNobodyKnowsTheEndOf(t *testing.T) {
+	const moment, long = 10 * time.Second, 2 * time.Minute
+	both := []guard.Key{key(inactive, false), key(newer, true)}
+	judgements{
+		"activation, to be deleted":                {remove(inactive).has(both...).tried(guard.Activate, inactive, moment), map[string]string{inactive: "still_active"}},
+		"activation long ago, to be deleted":       {remove(inactive).has(both...).tried(guard.Activate, inactive, long), map[string]string{inactive: "go"}},
+		"activation, to be deactivated":            {deactivate(inactive).has(both...).tried(guard.Activate, inactive, moment), map[string]string{inactive: "go"}},
+		"deactivation, to be activated":            {activate(newer).has(key(newer, true)).tried(guard.Deactivate, newer, moment), map[string]string{newer: "go"}},
+		"deactivation, no replacement":             {deactivate(newer).has(key(newer, true), key(older, true)).tried(guard.Deactivate, older, moment), map[string]string{newer: "last_active_key"}},
+		"deactivation long ago, still active":      {deactivate(newer).has(key(newer, true), key(older, true)).tried(guard.Deactivate, older, long), map[string]string{newer: "go"}},
+		"deletion of a key nobody knew, gone":      {newScene(guard.Delete, []string{older}).has(key(newer, true)).tried(guard.Delete, older, long), map[string]string{older: "unchanged"}},
+		"deletion, still there, deleted again":     {remove(inactive).has(both...).tried(guard.Delete, inactive, moment), map[string]string{inactive: "go"}},
+		"deletion, and so perhaps not the other's": {remove(inactive).has(key(inactive, false), key(older, false)).tried(guard.Delete, older, moment), map[string]string{inactive: "only_key_with_buckets"}},
+	}.run(t)
+}
+
+func TestLeftOff(t *testing.T) {
+	const moment, long = 10 * time.Second, 2 * time.Minute
+	type answer struct {
+		Left    string
+		Settled []string
+	}
+	left := func(age time.Duration, keys ...guard.Key) *scene {
+		return deactivate().has(keys...).tried(guard.Deactivate, older, age)
+	}
+	for name, test := range map[string]struct {
+		scene *scene
+		want  answer
+	}{
+		"no attempt":                            {deactivate().has(key(older, false)), answer{}},
+		"off, and the user's last":              {left(moment, key(older, false)), answer{older, []string{older}}},
+		"off for long, and the user's last":     {left(long, key(older, false)), answer{older, []string{older}}},
+		"off, beside another":                   {left(moment, key(older, false), key(newer, true)), answer{"", []string{older}}},
+		"off, beside a legacy key":              {left(moment, key(older, false), key(legacy, true)), answer{older, []string{older}}},
+		"does not show, may be the user's last": {left(moment, key(older, true), key(newer, false)), answer{older, nil}},
+		"does not show, beside another":         {left(moment, key(older, true), key(newer, true)), answer{"", nil}},
+		"did not happen, or was undone":         {left(long, key(older, true), key(newer, false)), answer{"", []string{older}}},
+		"beside one that was just switched off": {left(moment, key(older, false), key(newer, true)).changed(newer, guard.Change{Action: guard.Deactivate, At: ago(moment)}), answer{older, []string{older}}},
+		"of somebody who may be left without": {left(moment, key(older, false)).with(func(s *scene) {
+			s.reading.Memory.Attempts[older] = guard.Attempt{Action: guard.Deactivate, At: ago(moment)}
+		}), answer{}},
+		"a key that is gone": {left(moment, key(newer, false)), answer{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			key, must, settled := guard.LeftOff(test.scene.reading, now())
+			if diff := cmp.Diff(test.want, answer{key.ID, settled}); diff != "" || must != (test.want.Left != "") {
+				t.Errorf("must = %v (-want +got):\n%s", must, diff)
+			}
+		})
+	}
 }
 
 func TestTheSameEventAgain(t *testing.T) {

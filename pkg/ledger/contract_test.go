@@ -162,6 +162,23 @@ func testMemory(t *testing.T, open opener) {
 		record(t, l, alice, guard.Memory{Refusals: map[string]guard.Refusal{"00e1": second}})
 		wantMemory(t, l, alice, guard.Memory{Refusals: map[string]guard.Refusal{"00e1": second, "00e2": other}})
 	})
+	t.Run("an attempt is kept until it is taken back", func(t *testing.T) {
+		_, l := open.start(t)
+		attempt := func(action guard.Action, at time.Time) guard.Attempt {
+			return guard.Attempt{Action: action, At: at, RequestID: "evt-1", Guarded: action == guard.Deactivate}
+		}
+		attempts := func(all map[string]guard.Attempt) guard.Memory { return guard.Memory{Attempts: all} }
+		first, earlier := attempt(guard.Deactivate, noon()), attempt(guard.Delete, noon().Add(-time.Hour))
+		record(t, l, alice, attempts(map[string]guard.Attempt{"00e1": first, "00e2": first}))
+		record(t, l, alice, guard.Memory{})
+		wantMemory(t, l, alice, attempts(map[string]guard.Attempt{"00e1": first, "00e2": first}))
+		record(t, l, alice, attempts(map[string]guard.Attempt{"00e2": earlier, "00e3": first, "00e4": {}}))
+		wantMemory(t, l, alice, attempts(map[string]guard.Attempt{"00e1": first, "00e2": earlier, "00e3": first}))
+		record(t, l, alice, attempts(map[string]guard.Attempt{"00e1": {}, "00e2": {}}))
+		wantMemory(t, l, alice, attempts(map[string]guard.Attempt{"00e3": first}))
+		record(t, l, alice, attempts(map[string]guard.Attempt{"00e3": {}}))
+		wantMemory(t, l, alice, guard.Memory{})
+	})
 	t.Run("a memory comes back as recorded", func(t *testing.T) {
 		_, l := open.start(t)
 		east := time.FixedZone("east", 2*60*60)

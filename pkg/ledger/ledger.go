@@ -6,7 +6,7 @@
 //
 // A ledger keeps three sorts of item, each of them small enough for one conditional write:
 //
-//	users/<user id>   {"offboardedAt": time, "buckets": {"ownership", "at"}, "changes": {"<key id>": guard.Change}, "refusals": {"<key id>": guard.Refusal}}
+//	users/<user id>   {"offboardedAt": time, "buckets": {"ownership", "at"}, "changes": {"<key id>": guard.Change}, "refusals": {"<key id>": guard.Refusal}, "attempts": {"<key id>": guard.Attempt}}
 //	leases/<user id>  {"holder": "…", "until": time}
 //	counters/changes  {"<minutes since 1970>": number of changes in that minute}
 //
@@ -29,9 +29,11 @@ type userItem struct {
 	Buckets      guard.BucketAnswer       `json:"buckets,omitzero"`
 	Changes      map[string]guard.Change  `json:"changes,omitempty"`
 	Refusals     map[string]guard.Refusal `json:"refusals,omitempty"`
+	Attempts     map[string]guard.Attempt `json:"attempts,omitempty"`
 }
 
 // merge takes over what is newer in entry: invariant 3, an older event never undoes a newer change, rests on it.
+// Attempts are taken over as they come, and zero ones take them back: only the holder of the lease speaks of them.
 func (u *userItem) merge(entry guard.Memory) {
 	if entry.OffboardedAt.After(u.OffboardedAt) {
 		u.OffboardedAt = entry.OffboardedAt.UTC()
@@ -56,10 +58,21 @@ func (u *userItem) merge(entry guard.Memory) {
 		}
 		u.Refusals[id] = refusal
 	}
+	for id, attempt := range entry.Attempts {
+		if attempt.At.IsZero() {
+			delete(u.Attempts, id)
+			continue
+		}
+		attempt.At = attempt.At.UTC()
+		if u.Attempts == nil {
+			u.Attempts = make(map[string]guard.Attempt, len(entry.Attempts))
+		}
+		u.Attempts[id] = attempt
+	}
 }
 
 func (u *userItem) memory() guard.Memory {
-	return guard.Memory{OffboardedAt: u.OffboardedAt, Buckets: u.Buckets, Changes: u.Changes, Refusals: u.Refusals}
+	return guard.Memory{OffboardedAt: u.OffboardedAt, Buckets: u.Buckets, Changes: u.Changes, Refusals: u.Refusals, Attempts: u.Attempts}
 }
 
 // leaseItem says who has a user's lease. It counts for nothing from Until on.

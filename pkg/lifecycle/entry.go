@@ -7,15 +7,21 @@ import (
 	"keyreeve/pkg/guard"
 )
 
-// entry is what the ledger is to remember of the outcomes.
-func (r run) entry(reading guard.Reading, results []guard.KeyResult, owned guard.Ownership) guard.Memory {
-	entry := guard.Memory{Changes: make(map[string]guard.Change), Refusals: make(map[string]guard.Refusal)}
+// entry is what the ledger is to remember of the outcomes. What was attempted and failed may be carried out yet, so
+// that such an attempt stays in mind.
+func (r run) entry(reading guard.Reading, verdicts []guard.Verdict, results []guard.KeyResult, owned guard.Ownership) guard.Memory {
+	entry := guard.Memory{
+		Changes: make(map[string]guard.Change), Refusals: make(map[string]guard.Refusal), Attempts: make(map[string]guard.Attempt),
+	}
 	change := guard.Change{
 		Action: r.req.Action, At: r.Clock(), OccurredAt: r.req.OccurredAt,
 		Actor: r.req.Actor, Reason: r.req.Reason, Source: r.req.Source, RequestID: r.req.ID,
 	}
-	for _, k := range results {
+	for i, k := range results {
 		last := reading.Memory.Changes[k.ID]
+		if verdicts[i].Allowed() && k.Outcome != guard.Failed {
+			entry.Attempts[k.ID] = guard.Attempt{}
+		}
 		switch k.Outcome {
 		case guard.Changed:
 			made := change
@@ -26,6 +32,9 @@ func (r run) entry(reading guard.Reading, results []guard.KeyResult, owned guard
 			seen := change
 			if !slices.ContainsFunc(reading.Keys, func(known guard.Key) bool { return known.ID == k.ID }) {
 				seen.Action = guard.Delete
+			}
+			if reading.Memory.Attempts[k.ID].Action == seen.Action {
+				entry.Attempts[k.ID] = guard.Attempt{} // It succeeded.
 			}
 			if seen, news := stillSo(last, seen); news {
 				entry.Changes[k.ID] = seen

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -11,45 +12,55 @@ import (
 )
 
 const (
-	// leaseWait bounds how long a request waits for another one on the same user. Gateways give up at 30 s.
-	leaseWait = 10 * time.Second
-	// leasePoll is how often it asks, give or take half.
-	leasePoll = 50 * time.Millisecond
+	// leaseWait bounds how long a request waits for others on the same user. Gateways give up at 30 s.
+	leaseWait = 15 * time.Second
+	// leasePoll is how soon it asks again, give or take half: twice as long each time, because many may be asking, up
+	// to leasePollMax.
+	leasePoll    = 25 * time.Millisecond
+	leasePollMax = 400 * time.Millisecond
 	// leaseTTL is the life of a lease where the invocation has no deadline.
 	leaseTTL = time.Minute
 	// leaseMargin is what a lease outlives the invocation's deadline by, so that no writer is left without it.
 	leaseMargin = 10 * time.Second
 )
 
-// lease takes the user's lease, waiting a while for another holder, and returns how to give it back.
+// lease takes the user's lease, waiting a while for others, and returns how to give it back.
 func (l *Lifecycle) lease(ctx context.Context, user guard.User) (release func(), err error) {
-	ttl := leaseTTL
-	if deadline, ok := ctx.Deadline(); ok {
-		ttl = deadline.Sub(l.Clock()) + leaseMargin
-	}
 	holder := l.Holder()
+	release = func() { l.release(ctx, user, holder) }
+	waiting, cancel := until(ctx, finishingTime)
+	defer cancel()
 	var taken error
-	poll := retry.WithMaxDuration(leaseWait, retry.WithJitterPercent(50, retry.NewConstant(leasePoll)))
-	err = retry.Do(ctx, poll, func(ctx context.Context) error {
-		err := l.Leases.Acquire(ctx, user.ID, holder, ttl)
+	poll := retry.WithCappedDuration(leasePollMax, retry.NewExponential(leasePoll))
+	err = retry.Do(waiting, retry.WithMaxDuration(leaseWait, retry.WithJitterPercent(50, poll)), func(waiting context.Context) error {
+		ttl := leaseTTL
+		if deadline, ok := ctx.Deadline(); ok {
+			ttl = deadline.Sub(l.Clock()) + leaseMargin
+		}
+		err := l.Leases.Acquire(waiting, user.ID, holder, ttl)
 		if guard.KindOf(err) == guard.Unavailable {
 			taken = err
 			return retry.RetryableError(err)
 		}
 		return err
 	})
-	if err != nil && taken != nil {
-		return nil, taken // It says more than that time ran out.
+	if err == nil {
+		return release, nil
 	}
-	if err != nil {
-		return nil, err
+	release()                      // It may have been given, and only the answer was lost.
+	return nil, cmp.Or(taken, err) // What the ledger said is more than that time ran out.
+}
+
+// release gives the lease back even if the caller has gone, since the next request would wait for it to expire; but
+// where little is left of the invocation, that is for the announcement.
+func (l *Lifecycle) release(ctx context.Context, user guard.User, holder string) {
+	limit := leaseMargin / 2
+	if deadline, ok := ctx.Deadline(); ok {
+		limit = min(limit, max(answeringTime, deadline.Sub(l.Clock())-announcingTime))
 	}
-	return func() {
-		// The lease goes back even if the caller has gone: the next request would wait for it to expire.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseMargin/2)
-		defer cancel()
-		if err := l.Leases.Release(ctx, user.ID, holder); err != nil {
-			l.Logger.WarnContext(ctx, "lease not given back, it expires by itself", slog.String("user", user.ID), slog.Any("error", err))
-		}
-	}, nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	if err := l.Leases.Release(ctx, user.ID, holder); err != nil {
+		l.Logger.WarnContext(ctx, "lease not given back, it expires by itself", slog.String("user", user.ID), slog.Any("error", err))
+	}
 }

@@ -81,7 +81,12 @@ func (l *Lifecycle) Do(ctx context.Context, req guard.Request) (guard.Result, er
 	if now := l.Clock(); req.OccurredAt.After(now) {
 		req.OccurredAt = now // The sender's clock is ahead: nothing that happens next may count as older.
 	}
-	user, administers, err := l.who(ctx, req)
+	working, cancel := until(ctx, finishingTime)
+	defer cancel()
+	if working.Err() != nil {
+		return guard.Result{}, &guard.Error{Kind: guard.Unavailable, Message: "Too little time was left to begin with this request.", Remedy: "Send it again.", Err: working.Err()}
+	}
+	user, administers, err := l.who(working, req)
 	if err != nil {
 		if req.Offboarding && guard.KindOf(err) == guard.NotFound && !req.Actor.Person() {
 			l.announce(ctx, req, unknownLeaver(req))
@@ -127,7 +132,9 @@ func (l *Lifecycle) announce(ctx context.Context, req guard.Request, result guar
 	if l.Bus == nil {
 		return guard.Warning{}, false
 	}
-	err := l.Bus.Announce(ctx, guard.Finished{
+	telling, cancel := until(ctx, answeringTime)
+	defer cancel()
+	err := l.Bus.Announce(telling, guard.Finished{
 		Result: result, Actor: req.Actor, Reason: req.Reason, Source: req.Source,
 		OccurredAt: req.OccurredAt, Offboarding: req.Offboarding, ReplyTo: req.ReplyTo,
 	})

@@ -30,6 +30,8 @@ func (r run) lookAgain(ctx context.Context, user guard.User, verdicts []guard.Ve
 	if len(off) == 0 {
 		return
 	}
+	ctx, cancel := until(ctx, recordingTime)
+	defer cancel()
 	keys, unread := r.settledKeys(ctx, user, results)
 	var others []guard.Key
 	for _, k := range guard.ActiveKeys(keys) {

@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,7 +20,7 @@ type run struct {
 
 // carryOut does the work between taking and giving back the lease.
 func (r run) carryOut(ctx context.Context, user guard.User, administers bool) (guard.Result, error) {
-	working, cancel := workingTime(ctx)
+	working, cancel := until(ctx, finishingTime)
 	defer cancel()
 	refused := guard.RefusedOutright(r.req, guard.Reading{User: user, ActorAdministers: administers}, r.Policy, r.Clock())
 	buckets, stop := r.askBuckets(working, user, refused)
@@ -31,24 +30,26 @@ func (r run) carryOut(ctx context.Context, user guard.User, administers bool) (g
 	if err != nil {
 		return guard.Result{}, err
 	}
+	if !refused {
+		if err := r.finishEarlier(working, &reading); err != nil {
+			return guard.Result{}, err
+		}
+	}
 	verdicts, err := r.judge(working, &reading)
 	if err != nil {
 		return guard.Result{}, err
 	}
-	if r.req.Offboarding && !refused {
-		if err := r.markOffboarded(working, reading, verdicts); err != nil {
-			return guard.Result{}, err
-		}
+	if err := r.setOut(working, &reading, verdicts, refused); err != nil {
+		return guard.Result{}, err
 	}
 	keys, owned := r.act(working, reading, verdicts, buckets)
 	if r.req.Guarded() {
 		r.lookAgain(ctx, user, verdicts, keys)
 	}
-	r.giveBack(ctx, verdicts, keys)
-	entry := r.entry(reading, keys, owned)
-	if err := r.record(ctx, user, keys, entry); err != nil {
+	if err := r.record(ctx, user, keys, r.entry(reading, verdicts, keys, owned)); err != nil {
 		return guard.Result{}, err
 	}
+	r.giveBack(ctx, verdicts, keys)
 	return guard.Result{
 		ID: r.req.ID, Action: r.req.Action, User: user, DryRun: r.req.DryRun,
 		Keys: keys, Warnings: guard.Warnings(r.req, user),
@@ -91,6 +92,8 @@ func (r run) giveBack(ctx context.Context, verdicts []guard.Verdict, results []g
 	if unused == 0 {
 		return
 	}
+	ctx, cancel := until(ctx, announcingTime)
+	defer cancel()
 	if _, err := r.Ledger.Reserve(ctx, -unused, 0); err != nil {
 		r.Logger.WarnContext(ctx, "failed changes stay counted", slog.String("request", r.req.ID), slog.Any("error", err))
 	}
@@ -103,29 +106,6 @@ func count(verdicts []guard.Verdict, is func(guard.Verdict) bool) (n int) {
 		}
 	}
 	return n
-}
-
-// markOffboarded notes that the user left before any key is touched, so that nobody can switch one back on in
-// between. An event that came too late for every key says nothing about the user either.
-func (r run) markOffboarded(ctx context.Context, reading guard.Reading, verdicts []guard.Verdict) error {
-	heeded := func(v guard.Verdict) bool { return v.Outcome != guard.Refused && v.Outcome != guard.Superseded }
-	if len(verdicts) > 0 && count(verdicts, heeded) == 0 || !r.req.OccurredAt.After(reading.Memory.OffboardedAt) {
-		return nil
-	}
-	return r.Ledger.Record(ctx, reading.User.ID, guard.Memory{OffboardedAt: r.req.OccurredAt})
-}
-
-// finishingTime is what is left of the invocation's time for the second look, the record and the announcement, when
-// no more reading and writing begins.
-const finishingTime = 5 * time.Second
-
-// workingTime ends before ctx does, so that what was done is also recorded and told.
-func workingTime(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithDeadline(ctx, deadline.Add(-finishingTime))
 }
 
 // act writes what the guard let through, all keys at once, and returns the outcomes, and who owns buckets if that
@@ -211,9 +191,11 @@ func failed(keyID string, err error, active bool) guard.KeyResult {
 
 // record writes into the ledger what became of the keys, if there is news.
 func (r run) record(ctx context.Context, user guard.User, keys []guard.KeyResult, entry guard.Memory) error {
-	if len(entry.Changes) == 0 && len(entry.Refusals) == 0 {
+	if len(entry.Changes) == 0 && len(entry.Refusals) == 0 && len(entry.Attempts) == 0 {
 		return nil
 	}
+	ctx, cancel := until(ctx, announcingTime)
+	defer cancel()
 	if err := r.Ledger.Record(ctx, user.ID, entry); err != nil {
 		return &guard.Error{
 			Kind: guard.Unavailable, Err: err,
