@@ -250,6 +250,10 @@ func MustStay(switchedOff, remaining []Key) (Key, bool) {
 	return newest, true
 }
 
+// followUp is for how long an earlier request is looked after that died: queues deliver it again by then. Later,
+// keys are off because people want them off.
+const followUp = time.Hour
+
 // LeftOff returns the key that has to go back on because a request failed after it had begun to switch off keys and
 // before it had looked again, and whether there is such a key. Settled are the ids of the keys of such requests that
 // need not be asked about again once that is done.
@@ -257,14 +261,16 @@ func LeftOff(reading Reading, now time.Time) (left Key, must bool, settled []str
 	j := judgement{read: reading, now: now}
 	var off, others []Key
 	for _, k := range reading.Keys {
+		attempt := reading.Memory.Attempts[k.ID]
+		recent := now.Sub(attempt.At) < followUp && reading.Memory.OffboardedAt.IsZero()
 		switch {
 		case j.surelyActive(k):
 			others = append(others, k)
-		case reading.Memory.Attempts[k.ID].Guarded:
+		case attempt.Guarded && recent:
 			off = append(off, k)
 		}
 		// A reading that does not show the change yet may hide as well what others did before it.
-		if reading.Memory.Attempts[k.ID].Guarded && (!k.Active || j.surelyActive(k)) {
+		if attempt.Guarded && (!k.Active || j.surelyActive(k)) {
 			settled = append(settled, k.ID)
 		}
 	}

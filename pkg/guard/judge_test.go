@@ -467,6 +467,8 @@ func TestLeftOff(t *testing.T) {
 		"no attempt":                            {deactivate().has(key(older, false)), answer{}},
 		"off, and the user's last":              {left(moment, key(older, false)), answer{older, []string{older}}},
 		"off for long, and the user's last":     {left(long, key(older, false)), answer{older, []string{older}}},
+		"off since nobody remembers":            {left(time.Hour, key(older, false)), answer{"", []string{older}}},
+		"off, and the user has left":            {left(moment, key(older, false)).with(func(s *scene) { s.reading.Memory.OffboardedAt = ago(day) }), answer{"", []string{older}}},
 		"off, beside another":                   {left(moment, key(older, false), key(newer, true)), answer{"", []string{older}}},
 		"off, beside a legacy key":              {left(moment, key(older, false), key(legacy, true)), answer{older, []string{older}}},
 		"does not show, may be the user's last": {left(moment, key(older, true), key(newer, false)), answer{older, nil}},

@@ -35,32 +35,31 @@ func (r run) setOut(ctx context.Context, reading *guard.Reading, verdicts []guar
 // user is without one because of it. A request that may leave its user without a key does not care.
 func (r run) finishEarlier(ctx context.Context, reading *guard.Reading) error {
 	key, must, settled := guard.LeftOff(*reading, r.Clock())
-	if len(settled) == 0 || r.req.Action == guard.Deactivate && !r.req.Guarded() {
+	if r.req.Action == guard.Deactivate && !r.req.Guarded() || !must && len(settled) == 0 {
 		return nil
+	}
+	over := make(map[string]guard.Attempt)
+	for _, id := range settled {
+		over[id] = guard.Attempt{}
 	}
 	if must {
 		if err := r.Keys.SwitchKey(ctx, reading.User.ID, key.ID, true); err != nil {
 			return err
 		}
-		r.Logger.WarnContext(ctx, "key switched back on that an earlier request had left off",
+		r.Logger.WarnContext(ctx, "key switched back on that an earlier request had left off", slog.Bool("dryRun", r.req.DryRun),
 			slog.String("user", reading.User.ID), slog.String("key", key.ID), slog.String("request", reading.Memory.Attempts[key.ID].RequestID))
 		for i := range reading.Keys {
 			reading.Keys[i].Active = reading.Keys[i].Active || reading.Keys[i].ID == key.ID
 		}
+		over[key.ID] = guard.Attempt{}
 	}
-	taken := make(map[string]guard.Attempt)
-	for _, id := range settled {
-		taken[id] = guard.Attempt{}
-	}
-	reading.Memory.Attempts = merged(reading.Memory.Attempts, taken)
-	return r.Ledger.Record(ctx, reading.User.ID, guard.Memory{Attempts: taken})
+	reading.Memory.Attempts = merged(reading.Memory.Attempts, over)
+	return r.Ledger.Record(ctx, reading.User.ID, guard.Memory{Attempts: over})
 }
 
 func merged(attempts, more map[string]guard.Attempt) map[string]guard.Attempt {
-	all := maps.Clone(attempts)
-	if all == nil {
-		all = make(map[string]guard.Attempt, len(more))
-	}
+	all := make(map[string]guard.Attempt, len(attempts)+len(more))
+	maps.Copy(all, attempts)
 	maps.Copy(all, more)
 	return all
 }

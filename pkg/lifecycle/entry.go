@@ -8,8 +8,8 @@ import (
 )
 
 // entry is what the ledger is to remember of the outcomes. What was attempted and failed may be carried out yet, so
-// that such an attempt stays in mind.
-func (r run) entry(reading guard.Reading, verdicts []guard.Verdict, results []guard.KeyResult, owned guard.Ownership) guard.Memory {
+// such an attempt stays in mind; sure says that the second look left nothing to follow up.
+func (r run) entry(reading guard.Reading, verdicts []guard.Verdict, results []guard.KeyResult, owned guard.Ownership, sure bool) guard.Memory {
 	entry := guard.Memory{
 		Changes: make(map[string]guard.Change), Refusals: make(map[string]guard.Refusal), Attempts: make(map[string]guard.Attempt),
 	}
@@ -43,7 +43,12 @@ func (r run) entry(reading guard.Reading, verdicts []guard.Verdict, results []gu
 			if !k.Rule.OfTheMoment() {
 				entry.Refusals[k.ID] = guard.Refusal{Rule: k.Rule, Message: k.Message, Remedy: k.Remedy, Fingerprint: r.req.Fingerprint()}
 			}
-		case guard.Superseded, guard.Failed:
+		case guard.Failed:
+			if attempt := reading.Memory.Attempts[k.ID]; attempt.Guarded && sure {
+				attempt.Guarded = false
+				entry.Attempts[k.ID] = attempt
+			}
+		case guard.Superseded:
 		}
 	}
 	switch {

@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -18,6 +17,8 @@ const (
 	// to leasePollMax.
 	leasePoll    = 25 * time.Millisecond
 	leasePollMax = 400 * time.Millisecond
+	// leaseRetry is when the caller of a request that waited in vain should try again.
+	leaseRetry = 2 * time.Second
 	// leaseTTL is the life of a lease where the invocation has no deadline.
 	leaseTTL = time.Minute
 	// leaseMargin is what a lease outlives the invocation's deadline by, so that no writer is left without it.
@@ -47,8 +48,14 @@ func (l *Lifecycle) lease(ctx context.Context, user guard.User) (release func(),
 	if err == nil {
 		return release, nil
 	}
-	release()                      // It may have been given, and only the answer was lost.
-	return nil, cmp.Or(taken, err) // What the ledger said is more than that time ran out.
+	release() // It may have been given, and only the answer was lost.
+	if taken == nil {
+		return nil, err
+	}
+	// What the ledger said is more than that time ran out. But few requests take as long as their leases last.
+	said := *guard.AsError(taken)
+	said.RetryAfter = min(said.RetryAfter, leaseRetry)
+	return nil, &said
 }
 
 // release gives the lease back even if the caller has gone, since the next request would wait for it to expire; but

@@ -222,6 +222,14 @@ func TestTheSecondLookCountsOnNoKeyThatItTried(t *testing.T) {
 	want(t, "writes: off, and on again", puts, 2)
 }
 
+func TestAFailedDeactivationThatLeftAKeyNeedsNoFollowUp(t *testing.T) {
+	w := newWorld(t)
+	alice := w.alice(older, newer)
+	w.api.Fault = ionostest.On(http.MethodPut, ionostest.Status(http.StatusForbidden, 0))
+	want(t, "outcomes", w.do(t, w.request(older)), map[string]string{older: "failed"})
+	want(t, "attempt", w.recall(t, alice).Attempts, map[string]guard.Attempt{older: {Action: guard.Deactivate, At: w.now(), RequestID: "e1"}})
+}
+
 func TestAKeyThatCannotBeSwitchedBackOnIsLoud(t *testing.T) {
 	w := newWorld(t)
 	alice := w.alice(older, newer)
@@ -239,6 +247,7 @@ func TestAKeyThatCannotBeSwitchedBackOnIsLoud(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	want(t, "to be followed up", w.recall(t, alice).Attempts[older].Guarded, true)
 	got := result.Keys[0]
 	if got.Outcome != guard.Failed || got.Active || !strings.Contains(got.Message, "could not be switched back on") || !strings.Contains(got.Remedy, "at once") {
 		t.Errorf("result: %+v", got)
@@ -674,8 +683,8 @@ func TestALeaseThatIsNotFreeIsNoJudgement(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 	defer cancel()
 	_, err := w.Do(ctx, w.request(older))
-	if guard.KindOf(err) != guard.Unavailable || guard.AsError(err).RetryAfter == 0 {
-		t.Errorf("error = %v, want unavailable and when to try again", err)
+	if after := guard.AsError(err).RetryAfter; guard.KindOf(err) != guard.Unavailable || after <= 0 || after > 2*time.Second {
+		t.Errorf("error = %v, to be tried again in %s; want unavailable, and soon", err, after)
 	}
 	want(t, "writes", w.calls(http.MethodPut), 0)
 }

@@ -18,8 +18,8 @@ const (
 
 // lookAgain makes sure that a guarded deactivation left its user an active key, whatever else happened at the same
 // moment, and switches one back on if not. Keys that were tried count as off, whatever became of it. Where it
-// cannot be read, nobody can be sure, and the key goes back on.
-func (r run) lookAgain(ctx context.Context, user guard.User, verdicts []guard.Verdict, results []guard.KeyResult) {
+// cannot be read, nobody can be sure, and the key goes back on. It returns false where it could not make sure.
+func (r run) lookAgain(ctx context.Context, user guard.User, verdicts []guard.Verdict, results []guard.KeyResult) (sure bool) {
 	tried := make(map[string]int)
 	var off []guard.Key
 	for i, v := range verdicts {
@@ -28,7 +28,7 @@ func (r run) lookAgain(ctx context.Context, user guard.User, verdicts []guard.Ve
 		}
 	}
 	if len(off) == 0 {
-		return
+		return true
 	}
 	ctx, cancel := until(ctx, recordingTime)
 	defer cancel()
@@ -39,17 +39,19 @@ func (r run) lookAgain(ctx context.Context, user guard.User, verdicts []guard.Ve
 			others = append(others, k)
 		}
 	}
+	sure = true
 	for {
 		last, must := guard.MustStay(off, others)
 		if !must {
-			return
+			return sure
 		}
 		i := tried[last.ID]
 		err := r.Keys.SwitchKey(ctx, user.ID, last.ID, true)
 		if err == nil {
 			results[i] = switchedBackOn(last.ID, unread)
-			return
+			return sure
 		}
+		sure = false
 		results[i] = failed(last.ID, err, false)
 		results[i].Message = "The key was switched off, may be the user's last, and could not be switched back on: " + results[i].Message
 		results[i].Remedy = "Look at the user's keys at once and activate one."

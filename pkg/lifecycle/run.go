@@ -43,10 +43,8 @@ func (r run) carryOut(ctx context.Context, user guard.User, administers bool) (g
 		return guard.Result{}, err
 	}
 	keys, owned := r.act(working, reading, verdicts, buckets)
-	if r.req.Guarded() {
-		r.lookAgain(ctx, user, verdicts, keys)
-	}
-	if err := r.record(ctx, user, keys, r.entry(reading, verdicts, keys, owned)); err != nil {
+	sure := !r.req.Guarded() || r.lookAgain(ctx, user, verdicts, keys)
+	if err := r.record(ctx, user, keys, r.entry(reading, verdicts, keys, owned, sure)); err != nil {
 		return guard.Result{}, err
 	}
 	r.giveBack(ctx, verdicts, keys)
