@@ -140,6 +140,6 @@ func newBus(config Config) lifecycle.Announcer {
 
 func newBuckets(config Config, api *ionos.Client, logger *slog.Logger) lifecycle.Buckets {
 	return buckets.New(buckets.Config{
-		Credentials: api.KeysWithSecrets, Endpoint: config.S3Endpoint, Transport: newTransport(), Logger: logger,
+		Credentials: api.KeysWithSecrets, Endpoint: config.S3Endpoint, Transport: newTransport(), Clock: time.Now, Logger: logger,
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,6 +26,8 @@ type Config struct {
 	// Endpoint is one address for all regions, for a fake; empty for the real ones.
 	Endpoint  string
 	Transport http.RoundTripper
+	// Clock dates the signatures.
+	Clock func() time.Time
 	// Timeout bounds a whole question; zero means two seconds.
 	Timeout time.Duration
 	// Logger hears why an answer is not known.
@@ -36,6 +39,7 @@ type Asker struct {
 	credentials func(ctx context.Context, userID string) ([]guard.Credential, error)
 	regions     []region
 	client      *http.Client
+	clock       func() time.Time
 	timeout     time.Duration
 	logger      *slog.Logger
 }
@@ -48,10 +52,11 @@ func New(cfg Config) *Asker {
 		credentials: cfg.Credentials,
 		regions:     userOwned(),
 		client: &http.Client{
-			Transport: boundedTransport{cfg.Transport},
+			Transport: cfg.Transport,
 			// A redirect would take the signed request elsewhere; as an answer it is an error.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
+		clock:   cfg.Clock,
 		timeout: cfg.Timeout,
 		logger:  cfg.Logger,
 	}
@@ -60,7 +65,7 @@ func New(cfg Config) *Asker {
 	}
 	if cfg.Endpoint != "" {
 		for i := range a.regions {
-			a.regions[i].endpoint = cfg.Endpoint
+			a.regions[i].endpoint = strings.TrimSuffix(cfg.Endpoint, "/")
 		}
 	}
 	return a
@@ -122,7 +127,7 @@ func (a *Asker) ask(ctx context.Context, credential guard.Credential) (guard.Own
 	answers := make(chan answer, len(a.regions))
 	for _, r := range a.regions {
 		asking.Go(func() {
-			some, err := r.hasBuckets(ctx, a.client, credential)
+			some, err := a.hasBuckets(ctx, r, credential)
 			answers <- answer{some, err}
 		})
 	}

@@ -3,6 +3,7 @@ package buckets_test
 import (
 	"bytes"
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -73,6 +74,7 @@ func (s *storage) config(t *testing.T) buckets.Config {
 		Credentials: s.credentials,
 		Endpoint:    s.address,
 		Transport:   transport,
+		Clock:       time.Now,
 		Timeout:     patience,
 		Logger:      slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
@@ -188,7 +190,7 @@ func TestOwnedWithoutGoodCredentials(t *testing.T) {
 		wantLog     string
 	}{
 		{"the keys cannot be read", nil, errors.New("the API is down"), "the API is down"},
-		{"there is no secret", []guard.Credential{{Key: key}}, nil, "credentials are empty"},
+		{"there is no secret", []guard.Credential{{Key: key}}, nil, "without its secret"},
 		{"the key is unknown", []guard.Credential{{Key: key, Secret: guard.NewSecret("wrong")}}, nil, "InvalidAccessKeyId (status 403)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -202,7 +204,7 @@ func TestOwnedWithoutGoodCredentials(t *testing.T) {
 }
 
 const (
-	listHead = `<?xml version="1.0" encoding="UTF-8"?><ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`
+	listHead = xml.Header + `<ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`
 	owner    = `<Owner><ID>1</ID><DisplayName>alice</DisplayName></Owner>`
 	noneList = listHead + owner + `<Buckets></Buckets></ListAllMyBucketsResult>`
 	oneList  = listHead + owner + `<Buckets><Bucket><Name>b</Name></Bucket></Buckets></ListAllMyBucketsResult>`
@@ -219,14 +221,31 @@ func TestOwnedBelievesListsOnly(t *testing.T) {
 		wantLog string
 	}{
 		{"an empty list", http.StatusOK, noneList, guard.OwnsNone, ""},
+		{"an empty list in no namespace", http.StatusOK, `<ListAllMyBucketsResult><Owner/><Buckets/></ListAllMyBucketsResult>`, guard.OwnsNone, ""},
+		{"an empty list in another namespace", http.StatusOK, strings.Replace(noneList, "2006-03-01", "2015-06-30", 1), guard.OwnsNone, ""},
+		{"an empty list with more in it than is known here", http.StatusOK, strings.Replace(noneList, "<Buckets>", "<Prefix/><Quota>5</Quota><Buckets>", 1), guard.OwnsNone, ""},
+		{"an empty list among white space and comments", http.StatusOK, " <!-- a -->" + strings.TrimPrefix(noneList, xml.Header) + "<!-- b -->\n", guard.OwnsNone, ""},
 		{"a list", http.StatusOK, oneList, guard.OwnsSome, ""},
+		{"a list in no namespace", http.StatusOK, `<ListAllMyBucketsResult><Buckets><Bucket/></Buckets></ListAllMyBucketsResult>`, guard.OwnsSome, ""},
+		{
+			"a list with a prefix for its namespace", http.StatusOK,
+			`<s:ListAllMyBucketsResult xmlns:s="urn:s3"><s:Owner/><s:Buckets><s:Bucket/></s:Buckets></s:ListAllMyBucketsResult>`, guard.OwnsSome, "",
+		},
 		{"nothing", http.StatusOK, "", guard.OwnsUnknown, "no complete list"},
-		{"no content", http.StatusNoContent, "", guard.OwnsUnknown, "no complete list"},
+		{"no content", http.StatusNoContent, "", guard.OwnsUnknown, "status 204"},
 		{"plain text", http.StatusOK, "It works!", guard.OwnsUnknown, "no complete list"},
 		{"JSON", http.StatusOK, `{"buckets":[]}`, guard.OwnsUnknown, "no complete list"},
 		{"a page in HTML", http.StatusOK, "<!DOCTYPE html><html><head><meta charset=utf-8></head><body>Log in<br></body></html>", guard.OwnsUnknown, "region de"},
 		{"a page in XHTML", http.StatusOK, "<html><body>Log in</body></html>", guard.OwnsUnknown, "no complete list"},
 		{"another list", http.StatusOK, "<ListBucketResult><Name>b</Name></ListBucketResult>", guard.OwnsUnknown, "no complete list"},
+		{"a list in another document", http.StatusOK, "<html>" + strings.TrimPrefix(noneList, xml.Header) + "</html>", guard.OwnsUnknown, "no complete list"},
+		{"buckets in another document", http.StatusOK, "<Other><Owner/><Buckets><Bucket/></Buckets></Other>", guard.OwnsUnknown, "no complete list"},
+		{"a list by almost its name", http.StatusOK, strings.ReplaceAll(noneList, "ListAllMyBuckets", "ListBuckets"), guard.OwnsUnknown, "no complete list"},
+		{"a list in small letters", http.StatusOK, strings.ToLower(noneList), guard.OwnsUnknown, "no complete list"},
+		{"a list behind text", http.StatusOK, "Warning: " + noneList, guard.OwnsUnknown, "text outside"},
+		{"a list before text", http.StatusOK, noneList + "Warning", guard.OwnsUnknown, "more behind"},
+		{"a list before another", http.StatusOK, noneList + strings.TrimPrefix(oneList, xml.Header), guard.OwnsUnknown, "more behind"},
+		{"a list that is not closed right", http.StatusOK, strings.Replace(noneList, "</Buckets>", "</Bucket>", 1), guard.OwnsUnknown, "no complete list"},
 		{"a list without an owner", http.StatusOK, listHead + `<Buckets/></ListAllMyBucketsResult>`, guard.OwnsUnknown, "no complete list"},
 		{"a list that goes on", http.StatusOK, strings.Replace(noneList, "<Buckets>", "<ContinuationToken>x</ContinuationToken><Buckets>", 1), guard.OwnsUnknown, "no complete list"},
 		{"a list cut off in the head", http.StatusOK, listHead, guard.OwnsUnknown, "unexpected EOF"},
@@ -304,12 +323,116 @@ func TestOwnedAsksTheUserOwnedRegions(t *testing.T) {
 	s.wantOwned(t, cfg, guard.OwnsNone, "")
 	slices.Sort(r.sent)
 	want := []string{
-		"GET https://s3.eu-central-1.ionoscloud.com/?x-id=ListBuckets for de",
-		"GET https://s3.eu-central-2.ionoscloud.com/?x-id=ListBuckets for eu-central-2",
-		"GET https://s3.eu-south-2.ionoscloud.com/?x-id=ListBuckets for eu-south-2",
+		"GET https://s3.eu-central-1.ionoscloud.com/ for de",
+		"GET https://s3.eu-central-2.ionoscloud.com/ for eu-central-2",
+		"GET https://s3.eu-south-2.ionoscloud.com/ for eu-south-2",
 	}
 	if diff := cmp.Diff(want, r.sent); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
+
+// answering answers every request by itself, without a network.
+type answering func(r *http.Request) *http.Response
+
+func (a answering) RoundTrip(r *http.Request) (*http.Response, error) { return a(r), nil }
+
+// list is an answer that its sender calls a list.
+func list(body string) *http.Response {
+	return &http.Response{
+		StatusCode: http.StatusOK,
+		Header:     http.Header{"Content-Type": {"application/xml"}},
+		Body:       io.NopCloser(strings.NewReader(body)),
+	}
+}
+
+// The signatures were computed by other code, from what Signature Version 4 says.
+func TestOwnedSignsItsRequests(t *testing.T) {
+	t.Parallel()
+	const rest = ", SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature="
+	want := map[string]string{
+		"s3.eu-central-1.ionoscloud.com": "AWS4-HMAC-SHA256 Credential=00e1/20261122/de/s3/aws4_request" + rest + "90eea5642b787daa1b04b01431874ed2f6402a4e6379f131582ca952a528c891",
+		"s3.eu-central-2.ionoscloud.com": "AWS4-HMAC-SHA256 Credential=00e1/20261122/eu-central-2/s3/aws4_request" + rest + "1651f2e45ef6949be09e152ee8479cf0bf85ee67d8c320bbc8d067ebf7c19219",
+		"s3.eu-south-2.ionoscloud.com":   "AWS4-HMAC-SHA256 Credential=00e1/20261122/eu-south-2/s3/aws4_request" + rest + "d4c68a19075894c3ff2cfc54a91cc68ef1dbee3490be41483a505982072de850",
+	}
+	var mu sync.Mutex
+	got := map[string]string{}
+	asker := buckets.New(buckets.Config{
+		Credentials: func(context.Context, string) ([]guard.Credential, error) {
+			return []guard.Credential{{Key: guard.Key{ID: "00e1", Active: true}, Secret: guard.NewSecret("the secret")}}, nil
+		},
+		Transport: answering(func(r *http.Request) *http.Response {
+			mu.Lock()
+			defer mu.Unlock()
+			got[r.URL.Host] = r.Header.Get("Authorization")
+			return list(noneList)
+		}),
+		Clock:  func() time.Time { return time.Date(2026, time.November, 22, 11, 0, 0, 0, time.FixedZone("CET", 3600)) },
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if owned := asker.Owned(t.Context(), "alice"); owned != guard.OwnsNone {
+		t.Errorf("Owned = %s, want none", owned)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("signatures by host (-want +got):\n%s", diff)
+	}
+}
+
+// What may pass is tried once more, and a refusal is not.
+func TestOwnedAsksARegionAgain(t *testing.T) {
+	t.Parallel()
+	const regions = 3
+	for _, test := range []struct {
+		name  string
+		fault ionostest.Fault
+		times int
+		want  guard.Ownership
+		calls int
+	}{
+		{"that hangs up", ionostest.Reset(), 1, guard.OwnsNone, regions + 1},
+		{"that breaks off", ionostest.Truncate(), 1, guard.OwnsNone, regions + 1},
+		{"that fails", ionostest.Status(http.StatusInternalServerError, 0), 1, guard.OwnsNone, regions + 1},
+		{"that is unavailable", ionostest.Status(http.StatusServiceUnavailable, 0), 1, guard.OwnsNone, regions + 1},
+		{"that has too much to do", ionostest.Status(http.StatusTooManyRequests, 0), 1, guard.OwnsNone, regions + 1},
+		{"but no third time", ionostest.Status(http.StatusServiceUnavailable, 0), 2, guard.OwnsUnknown, regions + 1},
+		{"but not one that refuses", ionostest.Status(http.StatusForbidden, 0), 1, guard.OwnsUnknown, regions},
+		{"but not one that answers something else", ionostest.Malformed(), 1, guard.OwnsUnknown, regions},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStorage(t)
+			s.AddKey(s.alice.ID, ionostest.Key{Active: true})
+			s.S3Fault = ionostest.First(test.times, ionostest.InRegion(ionostest.Berlin, test.fault))
+			if got := buckets.New(s.config(t)).Owned(t.Context(), s.alice.ID); got != test.want {
+				t.Errorf("Owned = %s, want %s; log: %s", got, test.want, &s.log)
+			}
+			if got := len(s.S3Calls()); got != test.calls {
+				t.Errorf("%d calls, want %d", got, test.calls)
+			}
+		})
+	}
+}
+
+// An emulator may live below a path, which is signed too.
+func TestOwnedAsksBelowAPath(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/storage", "/storage/", "/st%C3%B6rage"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			s := newStorage(t)
+			s.AddKey(s.alice.ID, ionostest.Key{Active: true})
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if want := strings.TrimSuffix(path, "/") + "/"; r.RequestURI != want {
+					t.Errorf("asked for %s, want %s", r.RequestURI, want)
+				}
+				r.URL.Path = "/"
+				s.S3().ServeHTTP(w, r)
+			}))
+			t.Cleanup(server.Close)
+			cfg := s.config(t)
+			cfg.Endpoint = server.URL + path
+			s.wantOwned(t, cfg, guard.OwnsNone, "")
+		})
 	}
 }
 
@@ -381,6 +504,7 @@ func TestOwnedGivesUpAfterTwoSeconds(t *testing.T) {
 				return []guard.Credential{{Key: guard.Key{ID: "00e1", Active: true}, Secret: guard.NewSecret("s")}}, nil
 			},
 			Transport: silent{},
+			Clock:     time.Now,
 			Logger:    slog.New(slog.DiscardHandler),
 		})
 		start := time.Now()

@@ -68,7 +68,7 @@ func newWorld(t *testing.T) *world {
 		},
 		Leases: memory, Logger: logger,
 		Buckets: buckets.New(buckets.Config{
-			Endpoint: s3.URL, Logger: logger, Transport: new(http.Transport),
+			Endpoint: s3.URL, Logger: logger, Transport: new(http.Transport), Clock: w.now,
 			Credentials: client.KeysWithSecrets,
 		}),
 		Bus: bus.New(bus.Config{

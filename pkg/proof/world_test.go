@@ -77,7 +77,7 @@ func (w *world) process() *lifecycle.Lifecycle {
 		},
 		Leases: memory, Logger: w.logger, Holder: w.holder,
 		Buckets: buckets.New(buckets.Config{
-			Endpoint: "http://storage.example", Logger: w.logger, Transport: w.storage, Credentials: client.KeysWithSecrets,
+			Endpoint: "http://storage.example", Logger: w.logger, Transport: w.storage, Clock: time.Now, Credentials: client.KeysWithSecrets,
 		}),
 		Bus: bus.New(bus.Config{
 			Name: "proof", Region: "eu-central-1", Endpoint: "http://events.example", Transport: w.events, Clock: time.Now,
