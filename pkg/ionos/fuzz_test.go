@@ -1,12 +1,18 @@
 package ionos_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"keyreeve/pkg/guard"
@@ -33,27 +39,56 @@ func FuzzTokenIdentity(f *testing.F) {
 	})
 }
 
-// canned answers every request with a body, without a network.
-type canned string
-
-func (c canned) RoundTrip(*http.Request) (*http.Response, error) {
-	return &http.Response{
-		StatusCode: http.StatusOK,
-		Header:     http.Header{"Content-Type": {"application/json"}},
-		Body:       io.NopCloser(strings.NewReader(string(c))),
-	}, nil
+// canned answers every request in the same way, without a network.
+type canned struct {
+	status int
+	header http.Header
+	body   string
 }
 
+func (c canned) RoundTrip(*http.Request) (*http.Response, error) {
+	header := c.header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	header.Set("Content-Type", "application/json")
+	return &http.Response{StatusCode: c.status, Header: header, Body: io.NopCloser(strings.NewReader(c.body))}, nil
+}
+
+// clientOf returns a client to whom IONOS says nothing else.
+func clientOf(t *testing.T, answer canned, changes ...func(*ionos.Config)) *ionos.Client {
+	t.Helper()
+	return clientAt(t, "https://api.invalid", append(changes, func(cfg *ionos.Config) { cfg.Transport = answer })...)
+}
+
+// answered is a body with status 200.
+func answered(body string) canned { return canned{status: http.StatusOK, body: body} }
+
+// mustExplain checks an error about an answer that cannot be understood: it has the kind, and words for people.
+func mustExplain(t *testing.T, err error, kinds ...guard.Kind) {
+	t.Helper()
+	known := guard.AsError(err)
+	if !slices.Contains(kinds, known.Kind) || known.Message == "" || known.Remedy == "" || len(known.Error()) > 1000 {
+		t.Errorf("got the error %+v, want one of kind %v", known, kinds)
+	}
+}
+
+// secret is as long as the secret half of an access key.
+const secret = "s3cr3ts3cr3ts3cr3ts3cr3ts3cr3ts3cr3ts3cr"
+
 func FuzzListKeys(f *testing.F) {
-	f.Add(`{"items":[{"id":"00e1","metadata":{"createdDate":"2022-10-27T12:25:15"},"properties":{"secretKey":"s","active":false}}]}`)
-	f.Add(`{"items":[{"id":"00e1","metadata":null,"properties":{"active":true}}]}`)
+	f.Add(`{"id":"u/s3keys","type":"collection","items":[{"id":"00e1","type":"s3key","metadata":{"etag":"e","createdDate":"2022-10-27T12:25:15"},
+		"properties":{"secretKey":"s","active":false}}]}`)
+	f.Add(`{"items":[{"id":"00e1","metadata":null,"properties":{"active":true}},{"id":"00e2","properties":{"active":false}}]}`)
 	f.Add(`{"items":[null]}`)
+	f.Add(`{"items":[]}`)
 	f.Add(`[]`)
+	f.Add(`{}`)
+	f.Add(`{"items":[{"id":"","properties":{"active":true}},{"id":"00e1"}]}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		client := clientAt(t, "https://api.invalid", func(cfg *ionos.Config) { cfg.Transport = canned(body) })
-		keys, err := client.ListKeys(t.Context(), selfID)
+		keys, err := clientOf(t, answered(body)).ListKeys(t.Context(), selfID)
 		if err != nil {
-			wantKind(t, err, guard.Upstream)
+			mustExplain(t, err, guard.Upstream)
 			if keys != nil {
 				t.Errorf("keys and an error: %v", keys)
 			}
@@ -64,6 +99,167 @@ func FuzzListKeys(f *testing.F) {
 				t.Errorf("a key without an id from %q", body)
 			}
 		}
+		var listed struct {
+			Items []json.RawMessage `json:"items"`
+		}
+		if err := json.Unmarshal([]byte(body), &listed); err != nil || listed.Items == nil || len(listed.Items) != len(keys) {
+			t.Errorf("%d keys from %q: %v", len(keys), body, err)
+		}
+	})
+}
+
+// FuzzFindUser looks for a user in arbitrary answers. Nobody is ever found who is somebody else.
+func FuzzFindUser(f *testing.F) {
+	const email = "alice@example.com"
+	f.Add(`{"id":"`+selfID+`","type":"user","metadata":{"createdDate":"2022-10-27T12:25:15Z"},"properties":{"firstname":"A","email":"`+email+`","administrator":true,"active":true}}`, true)
+	f.Add(`{"items":[{"id":"`+selfID+`","properties":{"email":"Alice@Example.com"}}],"offset":0,"limit":100,"_links":{"self":"s"}}`, false)
+	f.Add(`{"items":[{"id":"1","properties":{"email":"`+email+`"}},{"id":"2","properties":{"email":"`+email+`"}}],"_links":{"next":"n"}}`, false)
+	f.Add(`{"items":[],"_links":{"next":"n"}}`, false)
+	f.Add(`{"items":[{"id":"1","properties":{"email":"bob@example.com"}}]}`, false)
+	f.Add(`{"id":"1","properties":{"email":"`+email+`"}}`, true)
+	f.Add(`{"id":"`+selfID+`","properties":{}}`, true)
+	f.Fuzz(func(t *testing.T, body string, byID bool) {
+		ref := email
+		if byID {
+			ref = selfID
+		}
+		user, err := clientOf(t, answered(body)).FindUser(t.Context(), ref)
+		switch {
+		case err != nil:
+			mustExplain(t, err, guard.Upstream, guard.NotFound, guard.Invalid)
+		case user.ID == "" || user.Email == "" || byID && !strings.EqualFold(user.ID, ref) || !byID && !strings.EqualFold(user.Email, ref):
+			t.Errorf("%s was found to be %+v in %q", ref, user, body)
+		}
+	})
+}
+
+// FuzzAdministers looks for the owner of the contract in arbitrary answers.
+func FuzzAdministers(f *testing.F) {
+	const owner = "owner@example.com"
+	f.Add(`{"id":"contracts","items":[{"type":"contract","properties":{"contractNumber":31,"owner":"`+owner+`","status":"BILLABLE"}}]}`, "")
+	f.Add(`{"items":[{"properties":{"contractNumber":31,"owner":"`+owner+`"}},{"properties":{"contractNumber":32,"owner":"o@example.com"}}]}`, "31")
+	f.Add(`{"items":[{"properties":{"contractNumber":31,"owner":"`+owner+`"}},{"properties":{"contractNumber":32,"owner":"o@example.com"}}]}`, "32")
+	f.Add(`{"items":[{"properties":{"contractNumber":31,"owner":"`+owner+`"}}]}`, "32")
+	f.Add(`{"items":[{"properties":{"contractNumber":31}}]}`, "")
+	f.Fuzz(func(t *testing.T, body, number string) {
+		if parsed, err := strconv.ParseInt(number, 10, 64); number != "" && (err != nil || parsed <= 0) {
+			t.Skip("not the number of a contract")
+		}
+		client := clientOf(t, answered(body), func(cfg *ionos.Config) { cfg.ContractNumber = number })
+		administers, err := client.Administers(t.Context(), guard.User{Email: owner})
+		if err != nil {
+			mustExplain(t, err, guard.Upstream, guard.Credentials)
+		}
+		var list struct {
+			Items []struct {
+				Properties struct {
+					ContractNumber int64  `json:"contractNumber"`
+					Owner          string `json:"owner"`
+				} `json:"properties"`
+			} `json:"items"`
+		}
+		decodeErr := json.Unmarshal([]byte(body), &list)
+		owns := false
+		for _, contract := range list.Items {
+			if number == "" || fmt.Sprint(contract.Properties.ContractNumber) == strings.TrimLeft(number, "+0") {
+				owns = owns || strings.EqualFold(contract.Properties.Owner, owner)
+			}
+		}
+		if administers && (err != nil || decodeErr != nil || !owns) {
+			t.Errorf("administers contract %q because of %q: %v", number, body, err)
+		}
+	})
+}
+
+// FuzzRefusal answers with arbitrary errors that hold the secret of a key wherever the fuzzer puts a $. None of it may
+// show, whatever is called, and whatever the answer is taken for.
+func FuzzRefusal(f *testing.F) {
+	f.Add(422, `{"httpStatus":422,"messages":[{"errorCode":"309","message":"The access key cannot be found, please double-check the key id and try again. $"}]}`, "", "")
+	f.Add(401, `{"httpStatus":401,"messages":[{"errorCode":"$","message":"Unauthorized"}]}`, "", "$")
+	f.Add(429, `<html>$</html>`, "30", "request-1")
+	f.Add(429, ``, "9223372036854775807", "")
+	f.Add(503, `{"messages":[{"errorCode":["$"]}]}`, "Fri, 31 Dec 9999 23:59:59 GMT", "")
+	f.Add(200, `{"id":"00e1","properties":{"secretKey":"$","active":true}}`, "$", "")
+	f.Add(202, `{"id":"00e1","properties":{"secretKey":["$"],"active":false}}`, "", "")
+	f.Add(302, ``, "-1", "")
+	f.Fuzz(func(t *testing.T, status int, body, retryAfter, requestID string) {
+		if status < 200 || status > 599 {
+			t.Skip("no final status")
+		}
+		fill := func(s string) string { return strings.ReplaceAll(s, "$", secret) }
+		var logged bytes.Buffer
+		client := clientOf(t, canned{status, http.Header{"Retry-After": {fill(retryAfter)}, "X-Request-Id": {fill(requestID)}, "Location": {fill(body)}}, fill(body)},
+			func(cfg *ionos.Config) { cfg.Logger = slog.New(slog.NewJSONHandler(&logged, nil)) })
+		// Too short for a second attempt.
+		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+		defer cancel()
+		_, findErr := client.FindUser(ctx, selfID)
+		_, listErr := client.ListKeys(ctx, selfID)
+		for name, err := range map[string]error{
+			"activate": client.SwitchKey(ctx, selfID, "00e1", true), "delete": client.DeleteKey(ctx, selfID, "00e1"), "find": findErr, "list": listErr,
+		} {
+			if err == nil && status >= 300 && (name != "delete" || status != http.StatusNotFound && status != http.StatusUnprocessableEntity && !strings.Contains(body, "cannot be found")) {
+				t.Errorf("%s: status %d with %q was taken for a success", name, status, body)
+			}
+			if err == nil {
+				continue
+			}
+			mustExplain(t, err, guard.Upstream, guard.Credentials, guard.NotFound, guard.Throttled)
+			wantWithout(t, name, err, secret)
+			if wait := guard.AsError(err).RetryAfter; wait < 0 {
+				t.Errorf("%s: to be tried again %s ago", name, -wait)
+			}
+		}
+		if strings.Contains(logged.String(), secret) {
+			t.Errorf("the log shows a secret: %s", logged.String())
+		}
+	})
+}
+
+// FuzzRateLimit reports arbitrary rate limits. Nonsense holds nobody up, and a limit that is used up is kept to: the
+// next write waits for its turn, or is told how long that would take.
+func FuzzRateLimit(f *testing.F) {
+	f.Add("120", "50", "49")
+	f.Add("120", "50", "0")
+	f.Add("1", "1", "0")
+	f.Add("1", "0", "1")
+	f.Add("0", "0", "0")
+	f.Add("-60", "many", "99999999999999999999")
+	f.Add("2147483647", "2147483647", "2147483647")
+	f.Fuzz(func(t *testing.T, limit, burst, remaining string) {
+		number := func(text string) (int64, bool) {
+			n, err := strconv.ParseInt(text, 10, 64)
+			return n, err == nil && 0 <= n && n < 1<<31 && !strings.ContainsAny(text, "+-_")
+		}
+		perMinute, known := number(limit)
+		atOnce, knownBurst := number(burst)
+		left, knownLeft := number(remaining)
+		known = known && knownBurst && knownLeft && perMinute > 0
+		synctest.Test(t, func(t *testing.T) {
+			client := clientOf(t, canned{http.StatusAccepted, http.Header{
+				"X-Ratelimit-Limit": {limit}, "X-Ratelimit-Burst": {burst}, "X-Ratelimit-Remaining": {remaining},
+			}, ""})
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			if err := client.SwitchKey(ctx, selfID, "00e1", true); err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			err := client.SwitchKey(ctx, selfID, "00e1", true)
+			waited := time.Since(start)
+			if err != nil {
+				mustExplain(t, err, guard.Throttled)
+				waited = guard.AsError(err).RetryAfter
+			}
+			var least, most time.Duration
+			if known && min(left, atOnce) == 0 {
+				turn := time.Minute / time.Duration(perMinute)
+				least, most = turn-time.Microsecond, turn+time.Microsecond
+			}
+			if waited < least || waited > most {
+				t.Errorf("%q a minute, %q at once, %q left: waited %s, want %s", limit, burst, remaining, waited, most)
+			}
+		})
 	})
 }
 
@@ -79,8 +275,7 @@ func FuzzDates(f *testing.F) {
 			t.Fatal(err)
 		}
 		body := fmt.Sprintf(`{"items":[{"id":"00e1","metadata":{"createdDate":%s},"properties":{"active":true}}]}`, quoted)
-		client := clientAt(t, "https://api.invalid", func(cfg *ionos.Config) { cfg.Transport = canned(body) })
-		keys, err := client.ListKeys(t.Context(), selfID)
+		keys, err := clientOf(t, answered(body)).ListKeys(t.Context(), selfID)
 		if err != nil {
 			t.Fatalf("%q made the list unreadable: %v", date, err)
 		}
