@@ -122,10 +122,11 @@ func IsUUID(ref string) bool {
 	return true
 }
 
-// IsEmail reports whether ref is a bare e-mail address.
+// IsEmail reports whether ref is a bare e-mail address in ASCII. Addresses are compared without regard to case, and
+// outside ASCII other letters count as a k or an s in another case: one person's address would be another's.
 func IsEmail(ref string) bool {
 	address, err := mail.ParseAddress(ref)
-	return err == nil && address.Address == ref
+	return err == nil && address.Address == ref && !strings.ContainsFunc(ref, func(c rune) bool { return c > unicode.MaxASCII })
 }
 
 // Validate reports everything that is wrong with the request as one error of kind [Invalid], or nil.

@@ -368,6 +368,7 @@ func FuzzPath(f *testing.F) {
 func FuzzCaller(f *testing.F) {
 	f.Add(true, "s-1", alice, "true", true, "")
 	f.Add(true, "", alice, "false", true, "")
+	f.Add(true, "s-1", "bo\u017fs@example.com", "", false, "")
 	f.Add(false, "", "", "", false, "arn:aws:sts::1:assumed-role/Ops/alice@example.com")
 	f.Add(false, "", "", "", false, "arn:aws:iam::1:user/assumed-role/alice@example.com")
 	f.Add(false, "", "", "", false, "arn:aws:sts::1:assumed-role/Ops/x/alice@example.com")
@@ -405,6 +406,9 @@ func FuzzCaller(f *testing.F) {
 		}
 		for _, r := range l.requests {
 			diff(t, r.Actor, want)
+			if strings.ContainsFunc(r.Actor.Email, func(c rune) bool { return c > '~' }) {
+				t.Errorf("%q is somebody else's address in another case", r.Actor.Email)
+			}
 		}
 	})
 }
