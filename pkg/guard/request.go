@@ -96,7 +96,7 @@ type Request struct {
 func (r Request) Fingerprint() string {
 	encoded, err := json.Marshal(r)
 	if err != nil {
-		return "" // No time can be written that could be read; and nothing is like a request without a fingerprint.
+		return "" // A time that Validate refuses; and nothing is like a request without a fingerprint.
 	}
 	return fmt.Sprintf("%x", sha256.Sum256(encoded))
 }
@@ -158,7 +158,10 @@ func (r Request) Validate(now time.Time) error {
 	default:
 		problem("actor.kind must be operator, chatops, system or schedule, not %q", r.Actor.Kind)
 	}
-	if r.OccurredAt.After(now.Add(ClockSkew)) {
+	switch _, err := r.OccurredAt.MarshalText(); {
+	case err != nil:
+		problem("occurredAt is a time that cannot be written as RFC 3339") // Nor could the outcome be announced.
+	case r.OccurredAt.After(now.Add(ClockSkew)):
 		problem("occurredAt lies in the future (%s)", r.OccurredAt.Format(time.RFC3339))
 	}
 	if r.Offboarding && r.Action != Deactivate {

@@ -28,7 +28,7 @@ const maxSentence = 8 << 10
 func mustBeValid(t *testing.T, action guard.Action, requests []guard.Request) {
 	t.Helper()
 	for _, r := range requests {
-		if err := r.Validate(now()); err != nil || r.Action != action || r.OccurredAt.IsZero() {
+		if err := r.Validate(now()); err != nil || r.Action != action || r.OccurredAt.IsZero() || r.Fingerprint() == "" {
 			t.Errorf("carried out the invalid request %+v: %v", r, err)
 		}
 		if r.Keys != nil && len(r.Keys) == 0 || slices.Contains(r.Keys, "") {
@@ -70,6 +70,8 @@ func recorded() []string {
 		`{"version":"2.0","rawPath":"/v1/users/alice@example.com/keys","requestContext":{"http":{"method":"GET"},"authorizer":{"iam":
 			{"accessKey":"AKIA","accountId":"1","callerId":"c","userArn":"arn:aws:sts::1:assumed-role/Ops/alice@example.com","userId":"u"}}}}`,
 		`{"requestContext":{"http":{}},"rawPath":5}`,
+		`{"user":"alice@example.com","occurredAt":"0000-01-01T00:00:00+01:00"}`,
+		`{"Records":[{"messageId":"m","eventSource":"aws:sqs","body":"{\"user\":\"alice@example.com\"}","attributes":{"SentTimestamp":"-9000000000000000"}}]}`,
 		`{"user":"alice@example.com","user":"bob@example.com"}`,
 		`{"User":"alice@example.com"}`,
 		`{"user":"alice@example.com","force":true}`,
@@ -187,7 +189,7 @@ func FuzzEnvelopes(f *testing.F) {
 	f.Add(alice, "00e1,00e2", "left", "system", "hr", "", "hr", "evt-1", int64(1_795_341_600), true, "last_active_key", "00e1", "https://hooks.slack.com/x")
 	f.Add(alice, "", "", "operator", "", "o@example.com", "api", "evt-2", int64(1_795_341_600), false, "", "", "")
 	f.Add("5e1f0000-0000-4000-8000-000000000001", "00e1", "\"}{\u2028\\", "schedule", "</script>", "", "s", "i", int64(0), false, "", "", "")
-	f.Add(alice, ",", "", "system", "", "", "s", "i", int64(0), false, "", "", "")
+	f.Add(alice, ",", "", "system", "", "", "s", "i", int64(-62167222800), false, "", "", "")
 	f.Fuzz(func(t *testing.T, user, keys, reason, kind, name, email, source, id string, seconds int64, offboarding bool, override, confirm, slack string) {
 		list := func(text string) []string {
 			if text == "" {
