@@ -34,6 +34,9 @@ func FuzzRequest(f *testing.F) {
 	f.Add("activate", alice().Email, "", "", "chatops", "", "", "slack", "", noon, int64(0), false, "", "", "https://hooks.slack.com/x")
 	f.Add("activate", "alice", "a b", "\x1b", "root", "\x00", "\xff", "", "", noon+301, int64(0), true, "exempt", older+","+older, "http://hooks.slack.com/x")
 	f.Add("deactivate", alice().Email, "", "", "system", "", "", "", "", int64(-62167222800), int64(0), false, "", "", "")
+	f.Add("deactivate", alice().Email, "", "", "system", "", "", "", "", noon, int64(0), false, "", "", "https://hooks.slack.com/\xff")
+	f.Add(strings.Repeat("a", 9000), strings.Repeat("\x00", 9000), strings.Repeat(",", 9000), "", strings.Repeat("a", 9000), "", "", "", "", noon, int64(0), false,
+		strings.Repeat(",", 9000), strings.Repeat(",", 9000), "")
 	f.Fuzz(func(t *testing.T, action, user, keys, reason, kind, name, email, source, id string, seconds, nanos int64, flag bool, override, confirm, slack string) {
 		want := guard.Request{
 			Action: guard.Action(action), User: user, Keys: listOf(keys), Reason: reason,

@@ -129,25 +129,31 @@ func IsEmail(ref string) bool {
 	return err == nil && address.Address == ref && !strings.ContainsFunc(ref, func(c rune) bool { return c > unicode.MaxASCII })
 }
 
-// Validate reports everything that is wrong with the request as one error of kind [Invalid], or nil.
+// Validate reports everything that is wrong with the request as one error of kind [Invalid], or nil. Its message is
+// short, however long the request.
 // All fields must be filled in, as they are once a request has been translated.
 func (r Request) Validate(now time.Time) error {
 	var problems []string
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 
 	if !slices.Contains(Actions(), r.Action) {
-		problem("action must be activate, deactivate or delete, not %q", r.Action)
+		problem("action must be activate, deactivate or delete, not %.80q", r.Action)
 	}
 	switch {
 	case r.User == "":
 		problem("user is missing: give an e-mail address or a UUID")
 	case !IsUUID(r.User) && !IsEmail(r.User):
-		problem("user must be an e-mail address or a UUID, not %q", r.User)
+		problem("user must be an e-mail address or a UUID, not %.80q", r.User)
 	}
 	r.validateKeys("keys", r.Keys, problem)
 	r.validateKeys("confirm", r.Confirm, problem)
 	for _, text := range []struct{ field, value string }{
-		{"reason", r.Reason}, {"source", r.Source}, {"id", r.ID}, {"actor.name", r.Actor.Name}, {"actor.email", r.Actor.Email},
+		{"reason", r.Reason},
+		{"source", r.Source},
+		{"id", r.ID},
+		{"actor.name", r.Actor.Name},
+		{"actor.email", r.Actor.Email},
+		{"replyTo.slack", r.ReplyTo.Slack},
 	} {
 		if !printable(text.value) {
 			problem("%s must be at most %d printable characters", text.field, maxTextLength)
@@ -156,7 +162,7 @@ func (r Request) Validate(now time.Time) error {
 	switch r.Actor.Kind {
 	case Operator, ChatOps, System, Schedule:
 	default:
-		problem("actor.kind must be operator, chatops, system or schedule, not %q", r.Actor.Kind)
+		problem("actor.kind must be operator, chatops, system or schedule, not %.80q", r.Actor.Kind)
 	}
 	switch _, err := r.OccurredAt.MarshalText(); {
 	case err != nil:
@@ -167,10 +173,8 @@ func (r Request) Validate(now time.Time) error {
 	if r.Offboarding && r.Action != Deactivate {
 		problem("offboarding goes with the action deactivate only")
 	}
-	for _, rule := range r.Override {
-		if !rule.overridable() {
-			problem("override: %q is not a rule that can be overridden (%s)", rule, joinRules(overridable()))
-		}
+	if i := slices.IndexFunc(r.Override, func(rule Rule) bool { return !rule.overridable() }); i >= 0 {
+		problem("override: %.80q is not a rule that can be overridden (%s)", r.Override[i], joinRules(overridable()))
 	}
 	if r.ReplyTo.Slack != "" && !isSlackResponseURL(r.ReplyTo.Slack) {
 		problem("replyTo.slack must be an https address on hooks.slack.com")
@@ -184,17 +188,21 @@ func (r Request) Validate(now time.Time) error {
 	}
 }
 
+// validateKeys reports the first problem of a list: there may be as many as keys.
 func (Request) validateKeys(field string, ids []string, problem func(string, ...any)) {
 	if len(ids) > maxKeys {
 		problem("%s names more than %d keys", field, maxKeys)
+		return
 	}
 	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
 		switch {
 		case id == "" || len(id) > maxKeyLength || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }):
-			problem("%s: %q is not an access key id", field, id)
+			problem("%s: %.80q is not an access key id", field, id)
+			return
 		case seen[id]:
 			problem("%s names %s twice", field, id)
+			return
 		}
 		seen[id] = true
 	}

@@ -72,6 +72,7 @@ func recorded() []string {
 		`{"requestContext":{"http":{}},"rawPath":5}`,
 		`{"user":"alice@example.com","occurredAt":"0000-01-01T00:00:00+01:00"}`,
 		`{"Records":[{"messageId":"m","eventSource":"aws:sqs","body":"{\"user\":\"alice@example.com\"}","attributes":{"SentTimestamp":"-9000000000000000"}}]}`,
+		`{"user":"alice@example.com","keys":[` + strings.Repeat(`"",`, 2000) + `""]}`,
 		`{"user":"alice@example.com","user":"bob@example.com"}`,
 		`{"User":"alice@example.com"}`,
 		`{"user":"alice@example.com","force":true}`,
@@ -298,6 +299,8 @@ func FuzzHTTP(f *testing.F) {
 	f.Add("POST", "/prod/v1/users/alice%40example.com/keys/deactivate", `{"reason":"r"}`, "prod", "", true)
 	f.Add("DELETE", "/v1/users/alice@example.com/keys/", `{"actor":{"kind":"system"}}`, "", "x", false)
 	f.Add("POST", "/v1/users/alice@example.com/keys/00e1/deactivate", `{"offboarding":true,"dryRun":true,"override":["last_active_key"],"confirm":["00e1"]}`, "", "", false)
+	f.Add("POST", "/v1/users/alice@example.com/keys/deactivate", `{"confirm":[`+strings.Repeat(`"",`, 5000)+`""],"override":["exempt"]}`, "", "x", false)
+	f.Add("POST", "/v1/users/"+strings.Repeat("%00", 5000)+"/keys/deactivate", "{}", "", "x", false)
 	f.Fuzz(func(t *testing.T, method, path, body, stage, email string, encoded bool) {
 		event := gatewayCall(method, path, body)
 		event.IsBase64Encoded = encoded
