@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Policy is what the operator of Keyreeve decided.
@@ -34,15 +35,29 @@ func ParseExemption(s string) (Exemption, error) {
 	s = strings.TrimSpace(s)
 	name, day, dated := cutLast(s, "@")
 	if !dated || strings.Trim(day, "0123456789-") != "" {
-		pattern, err := ParsePattern(s)
+		pattern, err := parseExempt(s)
 		return Exemption{Pattern: pattern}, err
 	}
 	last, err := time.Parse(time.DateOnly, day)
 	if err != nil {
 		return Exemption{}, errors.New("ends in something like a date that is none: write pattern@2027-01-31")
 	}
-	pattern, err := ParsePattern(name)
+	pattern, err := parseExempt(name)
 	return Exemption{Pattern: pattern, Until: last.AddDate(0, 0, 1)}, err
+}
+
+// parseExempt reads a pattern of users and keys, and refuses one that can name none: it would exempt nobody.
+func parseExempt(s string) (Pattern, error) {
+	pattern, err := ParsePattern(s)
+	if err != nil {
+		return "", err
+	}
+	literal := !strings.ContainsAny(string(pattern), `*?[\`)
+	if strings.ContainsFunc(string(pattern), unicode.IsSpace) || strings.Count(string(pattern), "@") > 1 ||
+		literal && strings.Contains(string(pattern), "@") && !IsEmail(string(pattern)) {
+		return "", errors.New("names neither a user nor a key: write alice@example.com, *@example.com or either with @2027-01-31")
+	}
+	return pattern, nil
 }
 
 func (e Exemption) holds(now time.Time) bool { return e.Until.IsZero() || now.Before(e.Until) }
