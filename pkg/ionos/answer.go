@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,7 +84,7 @@ func decode(op operation, payload []byte, v any) error {
 }
 
 // credentials reads a list of keys. A key is never guessed at: one without an id or its state makes the whole
-// answer unreadable.
+// answer unreadable, and so does one that is listed twice, as it would count for two.
 func credentials(op operation, payload []byte) ([]guard.Credential, error) {
 	var list keyList
 	if err := decode(op, payload, &list); err != nil {
@@ -96,6 +97,9 @@ func credentials(op operation, payload []byte) ([]guard.Credential, error) {
 	for _, e := range list.Items {
 		if e.ID == "" || e.Properties.Active == nil {
 			return nil, unreadable(op, errors.New("a key without id or properties.active"))
+		}
+		if slices.ContainsFunc(all, func(c guard.Credential) bool { return c.Key.ID == e.ID }) {
+			return nil, unreadable(op, errors.New("the same key twice"))
 		}
 		all = append(all, guard.Credential{
 			Key: guard.Key{

@@ -80,6 +80,7 @@ func FuzzListKeys(f *testing.F) {
 	f.Add(`{"id":"u/s3keys","type":"collection","items":[{"id":"00e1","type":"s3key","metadata":{"etag":"e","createdDate":"2022-10-27T12:25:15"},
 		"properties":{"secretKey":"s","active":false}}]}`)
 	f.Add(`{"items":[{"id":"00e1","metadata":null,"properties":{"active":true}},{"id":"00e2","properties":{"active":false}}]}`)
+	f.Add(`{"items":[{"id":"00e1","properties":{"active":true}},{"id":"00e1","properties":{"active":false}}]}`)
 	f.Add(`{"items":[null]}`)
 	f.Add(`{"items":[]}`)
 	f.Add(`[]`)
@@ -94,10 +95,12 @@ func FuzzListKeys(f *testing.F) {
 			}
 			return
 		}
+		seen := make(map[string]bool)
 		for _, key := range keys {
-			if key.ID == "" {
-				t.Errorf("a key without an id from %q", body)
+			if key.ID == "" || seen[key.ID] {
+				t.Errorf("a key without an id of its own from %q", body)
 			}
+			seen[key.ID] = true
 		}
 		var listed struct {
 			Items []json.RawMessage `json:"items"`
