@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -421,7 +422,7 @@ func FuzzCaller(f *testing.F) {
 // FuzzAnswer makes results and errors of arbitrary texts into what each sender understands.
 func FuzzAnswer(f *testing.F) {
 	f.Add("changed", "k", "message", "throttled", "Wait.", "A while.", int64(time.Second))
-	f.Add("failed", "\xff\u2028", "\x00", "unavailable", "<script>", "", int64(time.Hour)+1)
+	f.Add("failed", "\xff\u2028", "\x00", "unavailable", "<script>", "", int64(math.MaxInt64))
 	f.Add("refused", "", "", "internal", "", "", int64(-1))
 	f.Fuzz(func(t *testing.T, outcome, key, message, kind, problem, remedy string, retryAfter int64) {
 		for _, failing := range []error{

@@ -1,9 +1,9 @@
 package trigger
 
 import (
+	"math"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -25,8 +25,8 @@ func problem(err *guard.Error) (events.APIGatewayV2HTTPResponse, error) {
 		answer.Headers["WWW-Authenticate"] = "Bearer"
 	}
 	if (status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable) && err.RetryAfter > 0 {
-		seconds := (err.RetryAfter + time.Second - 1) / time.Second
-		answer.Headers["Retry-After"] = strconv.FormatInt(int64(seconds), 10)
+		// IONOS may ask for so long a wait that adding to it overflows.
+		answer.Headers["Retry-After"] = strconv.FormatFloat(math.Ceil(err.RetryAfter.Seconds()), 'f', 0, 64)
 	}
 	return answer, encodeErr
 }
