@@ -39,6 +39,9 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(302, ``)
 	f.Add(400, `{"__type":"com.amazonaws.events#AccessDeniedException","message":"$"}`)
 	f.Add(503, `$`)
+	f.Add(200, `"$"`)
+	f.Add(400, `{"__type":"$"}`)
+	f.Add(200, `{"Entries":[{"ErrorCode":"$"}]}`)
 	f.Fuzz(func(t *testing.T, status int, body string) {
 		if status < 200 || status > 599 {
 			t.Skip("no final status")

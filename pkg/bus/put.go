@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -94,12 +95,12 @@ func (b *Bus) putCall(ctx context.Context, entries []types.PutEventsRequestEntry
 		for i, answer := range out.Entries {
 			if aws.ToString(answer.EventId) == "" {
 				refused = append(refused, entries[i])
-				code = aws.ToString(answer.ErrorCode)
+				code = plain(aws.ToString(answer.ErrorCode))
 			}
 		}
 		entries = refused
 		if len(refused) > 0 {
-			return retry.RetryableError(fmt.Errorf("PutEvents refused %d entries, one of them for %q", len(refused), code))
+			return retry.RetryableError(fmt.Errorf("PutEvents refused %d entries, one of them for %s", len(refused), code))
 		}
 		return nil
 	})
@@ -107,8 +108,11 @@ func (b *Bus) putCall(ctx context.Context, entries []types.PutEventsRequestEntry
 }
 
 // describe leaves out what EventBridge says of an error: some messages repeat parts of the request, such as a session
-// token. Errors that are not an answer of EventBridge have none of that.
+// token. So may an answer that cannot be understood. Other errors have none of that.
 func describe(err error) error {
+	if _, garbled := errors.AsType[*smithy.DeserializationError](err); garbled {
+		return errors.New("PutEvents: deserialization failed")
+	}
 	api, refused := errors.AsType[smithy.APIError](err)
 	if !refused {
 		return err
@@ -117,5 +121,14 @@ func describe(err error) error {
 	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		status = response.HTTPStatusCode()
 	}
-	return fmt.Errorf("PutEvents: %s (status %d)", api.ErrorCode(), status)
+	return fmt.Errorf("PutEvents: %s (status %d)", plain(api.ErrorCode()), status)
+}
+
+// plain returns an error code if it looks like one of AWS: a word of letters.
+func plain(code string) string {
+	const longest = 64
+	if code == "" || len(code) > longest || strings.Trim(code, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		return "an unknown error code"
+	}
+	return code
 }
