@@ -3,6 +3,7 @@
 ## make run     the whole stack on this machine, against a stand-in for IONOS
 ## make check   vet, lint and unit tests: the quick look before a commit
 ## make test    vet, lint and all tests, end to end too, under the race detector
+## make fuzz    each decoder against arbitrary input, FUZZTIME=10s apiece
 ## make bench   how fast it is, and how much it asks of IONOS
 ## make build   one build/<function>.zip a function, ready to upload
 ## sam build    the same binaries, through the build-<Function> targets
@@ -37,6 +38,20 @@ lint: $(LINT_DIR)/golangci-lint
 $(LINT_DIR)/golangci-lint:
 	GOBIN='$(CURDIR)/$(LINT_DIR)' go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 
+# Every fuzz target that there is. What breaks one is left in testdata/fuzz of its package, where `go test` finds it too:
+# that decides, because Go 1.26 may call a target failed only for the end of its time.
+FUZZTIME ?= 10s
+
+fuzz:
+	@for package in $$(go list ./...); do \
+		listed=$$(go test -list '^Fuzz' $$package) || { echo "$$listed"; exit 1; }; \
+		for target in $$(echo "$$listed" | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s $$package || \
+				go test -run "^$$target\$$" $$package || exit 1; \
+		done; \
+	done
+
 # The same source and the same Go make the same zip, byte for byte, on every machine.
 BUILD := CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -buildvcs=false -ldflags '-s -w' -tags lambda.norpc
 
@@ -50,4 +65,4 @@ build/%.zip: always
 build-Activate build-Deactivate build-Delete build-Inventory:
 	$(BUILD) -o '$(ARTIFACTS_DIR)/bootstrap' ./functions/$(shell echo $(@:build-%=%) | tr A-Z a-z)
 
-.PHONY: help run bench check test lint build always build-Activate build-Deactivate build-Delete build-Inventory
+.PHONY: help run bench check test lint fuzz build always build-Activate build-Deactivate build-Delete build-Inventory
