@@ -4,6 +4,7 @@
 ## make check   vet, lint and unit tests: the quick look before a commit
 ## make test    vet, lint and all tests, end to end too, under the race detector
 ## make fuzz    each decoder against arbitrary input, FUZZTIME=10s apiece
+## make vuln    known vulnerabilities of what is built in; asks the Go vulnerability database
 ## make bench   how fast it is, and how much it asks of IONOS
 ## make build   one build/<function>.zip a function, ready to upload
 ## sam build    the same binaries, through the build-<Function> targets
@@ -52,6 +53,20 @@ fuzz:
 		done; \
 	done
 
+# Neither `make check` nor `make test` depends on this: the database cannot be reached from everywhere.
+VULN_VERSION := v1.9.0
+VULN_DIR := .bin/govulncheck-$(VULN_VERSION)
+
+vuln: $(VULN_DIR)/govulncheck
+	@$(VULN_DIR)/govulncheck ./... || { \
+		status=$$?; \
+		test $$status -eq 3 || echo 'Nothing was checked, for the reason above: this says nothing about vulnerabilities.' >&2; \
+		exit $$status; \
+	}
+
+$(VULN_DIR)/govulncheck:
+	GOBIN='$(CURDIR)/$(VULN_DIR)' go install golang.org/x/vuln/cmd/govulncheck@$(VULN_VERSION)
+
 # The same source and the same Go make the same zip, byte for byte, on every machine.
 BUILD := CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -buildvcs=false -ldflags '-s -w' -tags lambda.norpc
 
@@ -65,4 +80,4 @@ build/%.zip: always
 build-Activate build-Deactivate build-Delete build-Inventory:
 	$(BUILD) -o '$(ARTIFACTS_DIR)/bootstrap' ./functions/$(shell echo $(@:build-%=%) | tr A-Z a-z)
 
-.PHONY: help run bench check test lint fuzz build always build-Activate build-Deactivate build-Delete build-Inventory
+.PHONY: help run bench check test lint fuzz vuln build always build-Activate build-Deactivate build-Delete build-Inventory
