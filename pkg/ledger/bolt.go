@@ -66,8 +66,8 @@ func (b *Bolt) Acquire(ctx context.Context, userID, holder string, ttl time.Dura
 			return err
 		}
 		now := b.clock().UTC()
-		if rest := lease.Until.Sub(now); rest > 0 && lease.Holder != holder {
-			return taken(lease.Holder, rest)
+		if err := lease.refuse(holder, now); err != nil {
+			return err
 		}
 		return put(tx, leasesBucket, userID, leaseItem{Holder: holder, Until: now.Add(ttl)})
 	})
@@ -119,17 +119,12 @@ func (b *Bolt) Reserve(ctx context.Context, changes, limit int) (already int, er
 		if err != nil {
 			return err
 		}
-		now := b.clock()
-		counters.prune(now)
-		already = counters.total()
-		if changes == 0 || changes > 0 && limit > 0 && already+changes > limit {
+		var counted counterItem
+		already, counted = counters.reserve(changes, limit, b.clock())
+		if counted == nil {
 			return nil
 		}
-		if counters == nil {
-			counters = counterItem{}
-		}
-		counters.add(changes, minuteOf(now))
-		return put(tx, countersBucket, changesCounter, counters)
+		return put(tx, countersBucket, changesCounter, counted)
 	})
 	if err != nil {
 		return 0, err
@@ -147,12 +142,13 @@ func (b *Bolt) view(ctx context.Context, look func(*bbolt.Tx) error) error {
 
 // get returns the item stored under key, the zero item where there is none.
 func get[T any](tx *bbolt.Tx, bucket, key string) (T, error) {
-	var item T
 	data := tx.Bucket([]byte(bucket)).Get([]byte(key))
 	if data == nil {
-		return item, nil
+		var none T
+		return none, nil
 	}
-	if err := json.Unmarshal(data, &item); err != nil {
+	item, err := decode[T](data)
+	if err != nil {
 		return item, fmt.Errorf("read the item %s/%s: %w", bucket, key, err)
 	}
 	return item, nil

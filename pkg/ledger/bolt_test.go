@@ -166,6 +166,12 @@ func TestBoltReportsDamage(t *testing.T) {
 		{"an item that is no JSON", func(file []byte) []byte {
 			return bytes.ReplaceAll(file, []byte(`{"offboardedAt"`), []byte(`["offboardedAt"`))
 		}},
+		{"an item of another version", func(file []byte) []byte {
+			return bytes.ReplaceAll(file, []byte(`{"offboardedAt"`), []byte(`{"sayGoodbyeAt"`))
+		}},
+		{"an item that is null", func(file []byte) []byte {
+			return bytes.ReplaceAll(file, []byte(`{"offboardedAt":"2026-11-22T12:00:00Z"}`), []byte(`null                                   `))
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

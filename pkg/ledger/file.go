@@ -16,12 +16,8 @@ import (
 	"keyreeve/pkg/guard"
 )
 
-const (
-	// patience is the longest that a call waits for its turn at the file. A turn takes milliseconds.
-	patience = 5 * time.Second
-	// pollInterval is how often a call looks whether another process has let go of the file.
-	pollInterval = 5 * time.Millisecond
-)
+// pollInterval is how often a call looks whether another process has let go of the file.
+const pollInterval = 5 * time.Millisecond
 
 // sharedFile is a bbolt file that is opened for one use at a time, because an open one is locked against all others.
 type sharedFile struct {
@@ -144,15 +140,5 @@ func busy(err error) *guard.Error {
 		Message: "The ledger could not be had in time.",
 		Remedy:  "Try again; if it stays so, look for a process that keeps the ledger's file open.",
 		Err:     err,
-	}
-}
-
-func taken(holder string, rest time.Duration) *guard.Error {
-	return &guard.Error{
-		Kind:       guard.Unavailable,
-		Message:    "Another request is at work on this user's access keys.",
-		Remedy:     "Try again when it is done.",
-		RetryAfter: rest,
-		Err:        fmt.Errorf("the lease is held by %s", holder),
 	}
 }

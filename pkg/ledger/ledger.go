@@ -10,18 +10,35 @@
 //	leases/<user id>  {"holder": "…", "until": time}
 //	counters/changes  {"<minutes since 1970>": number of changes in that minute}
 //
-// Times are RFC 3339 in UTC. Members that are not known are left out. No item ever holds a secret.
+// Times are RFC 3339 in UTC. Members whose value is not known are left out. No item ever holds a secret. An item that
+// cannot be read is an error, never taken for none: nobody would be offboarded any more.
 //
 // All errors are of type [guard.Error]: of kind [guard.Unavailable] where the ledger cannot be used or a lease is taken.
 package ledger
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
+
 	"keyreeve/pkg/guard"
 )
+
+// patience is the longest that a call waits for its turn, or for an answer. A turn takes milliseconds.
+const patience = 5 * time.Second
+
+// decode reads an item. A member that is not known is of another version, and writing the item back would lose it.
+func decode[T any](data []byte) (item T, err error) {
+	if !bytes.HasPrefix(data, []byte("{")) {
+		return item, errors.New("it is no JSON object")
+	}
+	return item, jsonv2.Unmarshal(data, &item, jsonv2.RejectUnknownMembers(true))
+}
 
 // userItem is what is stored of one user: a [guard.Memory] that only ever grows newer.
 type userItem struct {
@@ -81,6 +98,21 @@ type leaseItem struct {
 	Until  time.Time `json:"until"`
 }
 
+// refuse returns an error if the lease is another's now.
+func (l leaseItem) refuse(holder string, now time.Time) error {
+	rest := l.Until.Sub(now)
+	if rest <= 0 || l.Holder == holder {
+		return nil
+	}
+	return &guard.Error{
+		Kind:       guard.Unavailable,
+		Message:    "Another request is at work on this user's access keys.",
+		Remedy:     "Try again when it is done.",
+		RetryAfter: rest,
+		Err:        fmt.Errorf("the lease is held by %s", l.Holder),
+	}
+}
+
 // windowMinutes is the width of the sliding hour. The minute that it began in still counts whole, so that a change is
 // counted for an hour at least: there are 61 counters at most.
 const windowMinutes = 60
@@ -89,6 +121,20 @@ const windowMinutes = 60
 type counterItem map[int64]int
 
 func minuteOf(t time.Time) int64 { return t.Unix() / 60 }
+
+// reserve returns how many changes the last hour has, and what to store so that it has that many more, which is nothing
+// where they may not be counted.
+func (c counterItem) reserve(changes, limit int, now time.Time) (already int, counted counterItem) {
+	counted = counterItem{}
+	maps.Copy(counted, c)
+	counted.prune(now)
+	already = counted.total()
+	if changes == 0 || changes > 0 && limit > 0 && already+changes > limit {
+		return already, nil
+	}
+	counted.add(changes, minuteOf(now))
+	return already, counted
+}
 
 // prune drops the minutes that lie more than an hour before now.
 func (c counterItem) prune(now time.Time) {
