@@ -103,7 +103,9 @@ func (b *Bolt) Record(ctx context.Context, userID string, entry guard.Memory) er
 		if err != nil {
 			return err
 		}
-		user.merge(entry)
+		if err := user.merge(entry); err != nil {
+			return err
+		}
 		return put(tx, usersBucket, userID, user)
 	})
 }

@@ -3,6 +3,8 @@ package ledger_test
 import (
 	"context"
 	"fmt"
+	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -267,6 +269,48 @@ func testMemory(t *testing.T, open opener) {
 				record(t, l, user, test.entry)
 				wantMemory(t, l, user, test.want)
 			})
+		}
+	})
+	t.Run("a user's item stays small enough to be stored", func(t *testing.T) {
+		_, l := open.start(t)
+		long := strings.Repeat("<", 1000) // JSON makes six of each
+		change := func(action guard.Action, minute int) guard.Change {
+			at := noon().Add(time.Duration(minute) * time.Minute)
+			return guard.Change{
+				Action: action, At: at, OccurredAt: at, Actor: guard.Actor{Kind: guard.System, Name: long, Email: long},
+				Reason: long, Source: long, RequestID: long,
+			}
+		}
+		want := map[string]guard.Change{}
+		for i := range 5 {
+			id := fmt.Sprint("kept-", i)
+			want[id] = change(guard.Deactivate, i)
+			record(t, l, alice, guard.Memory{OffboardedAt: noon(), Changes: map[string]guard.Change{id: want[id]}})
+		}
+		last := ""
+		for i := range 20 {
+			refusals := map[string]guard.Refusal{}
+			for k := range 100 {
+				refusals[fmt.Sprint("unheard-of-", i, "-", k)] = guard.Refusal{Rule: guard.Confirmation, Message: long, Fingerprint: "1"}
+			}
+			last = fmt.Sprint("deleted-", i)
+			record(t, l, alice, guard.Memory{Refusals: refusals, Changes: map[string]guard.Change{last: change(guard.Delete, 10+i)}})
+		}
+		want[last] = change(guard.Delete, 29)
+
+		got, err := l.Recall(t.Context(), alice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !got.OffboardedAt.Equal(noon()) {
+			t.Errorf("offboarded at %s, want %s", got.OffboardedAt, noon())
+		}
+		if _, oldest := got.Changes["deleted-0"]; oldest {
+			t.Error("the oldest change of a deleted key is still there")
+		}
+		maps.DeleteFunc(got.Changes, func(id string, _ guard.Change) bool { return want[id].Action == "" })
+		if diff := cmp.Diff(want, got.Changes); diff != "" {
+			t.Errorf("changes of keys that are there, and the newest of others (-want +got):\n%s", diff)
 		}
 	})
 	t.Run("concurrent records all count", func(t *testing.T) {

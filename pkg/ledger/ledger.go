@@ -18,6 +18,7 @@ package ledger
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -51,7 +52,7 @@ type userItem struct {
 
 // merge takes over what is newer in entry: invariant 3, an older event never undoes a newer change, rests on it.
 // Attempts are taken over as they come, and zero ones take them back: only the holder of the lease speaks of them.
-func (u *userItem) merge(entry guard.Memory) {
+func (u *userItem) merge(entry guard.Memory) error {
 	if entry.OffboardedAt.After(u.OffboardedAt) {
 		u.OffboardedAt = entry.OffboardedAt.UTC()
 	}
@@ -86,6 +87,45 @@ func (u *userItem) merge(entry guard.Memory) {
 		}
 		u.Attempts[id] = attempt
 	}
+	return u.shrink()
+}
+
+// maxUserSize is the most that a user's item may take, in bytes of JSON. DynamoDB has room for 400 KB, names included.
+const maxUserSize = 350 * 1000
+
+// shrink forgets what matters least while the item is too large: keys come and go for years. Without its refusal a
+// request that is sent again is judged again, which is all. Then go the oldest changes, those of deleted keys first. A
+// change takes 35 KB at most, and a user has five keys at most at a time.
+func (u *userItem) shrink() error {
+	large, err := u.tooLarge()
+	if err != nil || !large {
+		return err
+	}
+	u.Refusals = nil
+	lightest := slices.SortedFunc(maps.Keys(u.Changes), func(a, b string) int { return compareWeight(u.Changes[a], u.Changes[b]) })
+	for _, id := range lightest {
+		if large, err = u.tooLarge(); err != nil || !large {
+			return err
+		}
+		delete(u.Changes, id)
+	}
+	return nil
+}
+
+func (u *userItem) tooLarge() (bool, error) {
+	data, err := json.Marshal(u)
+	return len(data) > maxUserSize, err
+}
+
+// compareWeight orders changes by how much they matter.
+func compareWeight(a, b guard.Change) int {
+	if a.Action == guard.Delete != (b.Action == guard.Delete) {
+		if a.Action == guard.Delete {
+			return -1
+		}
+		return 1
+	}
+	return a.At.Compare(b.At)
 }
 
 func (u *userItem) memory() guard.Memory {
