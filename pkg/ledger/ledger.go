@@ -4,6 +4,7 @@
 //
 // The lifecycle takes a user's lease, recalls what is known, judges, acts, records, and lets go of the lease.
 //
+// There are two: [Bolt] in a file, for the processes of one machine, and [DynamoDB] in a table, for functions anywhere.
 // A ledger keeps three sorts of item, each of them small enough for one conditional write:
 //
 //	users/<user id>   {"offboardedAt": time, "buckets": {"ownership", "at"}, "changes": {"<key id>": guard.Change}, "refusals": {"<key id>": guard.Refusal}, "attempts": {"<key id>": guard.Attempt}}
