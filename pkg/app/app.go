@@ -70,11 +70,8 @@ func assemble(ctx context.Context) (*parts, error) {
 	if loaded { // Otherwise what it misses may be what could not be read.
 		problems = append(problems, sentences(err)...)
 	}
-	var memory *ledger.Bolt
-	if config.Ledger.path != "" {
-		memory, err = ledger.OpenBolt(ctx, config.Ledger.path, time.Now)
-		problems = append(problems, sentences(err)...)
-	}
+	memory, err := openLedger(ctx, config)
+	problems = append(problems, sentences(err)...)
 	if len(problems) > 0 {
 		return nil, errors.New("Keyreeve cannot start, its configuration is not right:\n  " + strings.Join(problems, "\n  "))
 	}
@@ -88,11 +85,13 @@ func assemble(ctx context.Context) (*parts, error) {
 // load reads the configuration and returns a sentence for each variable at fault, and whether all was read.
 func load(ctx context.Context) (config Config, problems []string, loaded bool) {
 	problems = readEnvironment(&config)
-	if config.Region == "" && (config.Bus != "" || config.Secrets != "") {
-		problems = append(problems, "AWS_REGION is missing: KEYREEVE_BUS and KEYREEVE_SECRETS need it.")
-	}
-	if config.AccessKeyID == "" && (config.Bus != "" || config.Secrets != "") {
-		problems = append(problems, "AWS_ACCESS_KEY_ID is missing: KEYREEVE_BUS and KEYREEVE_SECRETS need it.")
+	if users := strings.Join(config.usersOfAWS(), " and "); users != "" {
+		if config.Region == "" {
+			problems = append(problems, "AWS_REGION is missing, for "+users+".")
+		}
+		if config.AccessKeyID == "" {
+			problems = append(problems, "AWS_ACCESS_KEY_ID is missing, for "+users+".")
+		}
 	}
 	err := readSecrets(ctx, &config)
 	problems = append(problems, sentences(err)...)
@@ -125,6 +124,27 @@ func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: awsTimeout,
 		MaxIdleConnsPerHost: 4, IdleConnTimeout: 90 * time.Second,
+	}
+}
+
+// memory is a ledger: both of what the lifecycle wants of one.
+type memory interface {
+	lifecycle.Ledger
+	lifecycle.Leases
+}
+
+// openLedger returns the ledger that the configuration names, nil where it names none.
+func openLedger(ctx context.Context, config Config) (memory, error) {
+	switch {
+	case config.Ledger.table != "":
+		return ledger.NewDynamoDB(ledger.DynamoDBConfig{
+			Table: config.Ledger.table, Region: config.Region, Credentials: config.credentials(),
+			Endpoint: config.endpoint(config.DynamoDBEndpoint), Transport: newTransport(), Clock: time.Now,
+		}), nil
+	case config.Ledger.path != "":
+		return ledger.OpenBolt(ctx, config.Ledger.path, time.Now)
+	default:
+		return nil, nil
 	}
 }
 

@@ -28,7 +28,7 @@ type Config struct {
 	// Secrets is the Secrets Manager id of a JSON object whose members stand for variables of type secret.
 	Secrets string `envconfig:"KEYREEVE_SECRETS"`
 
-	Ledger ledgerSetting `envconfig:"KEYREEVE_LEDGER" required:"true" form:"bolt:PATH"`
+	Ledger ledgerSetting `envconfig:"KEYREEVE_LEDGER" required:"true" form:"bolt:PATH or dynamodb:TABLE"`
 	Bus    string        `envconfig:"KEYREEVE_BUS"`
 	DryRun bool          `envconfig:"KEYREEVE_DRY_RUN" default:"false" form:"true or false"`
 
@@ -45,6 +45,7 @@ type Config struct {
 	SecretAccessKey        secret `envconfig:"AWS_SECRET_ACCESS_KEY"`
 	SessionToken           secret `envconfig:"AWS_SESSION_TOKEN"`
 	Endpoint               string `envconfig:"AWS_ENDPOINT_URL"`
+	DynamoDBEndpoint       string `envconfig:"AWS_ENDPOINT_URL_DYNAMODB"`
 	EventBridgeEndpoint    string `envconfig:"AWS_ENDPOINT_URL_EVENTBRIDGE"`
 	S3Endpoint             string `envconfig:"AWS_ENDPOINT_URL_S3"`
 	SecretsManagerEndpoint string `envconfig:"AWS_ENDPOINT_URL_SECRETS_MANAGER"`
@@ -56,6 +57,19 @@ func (c Config) policy() guard.Policy {
 		DeleteGrace: time.Duration(c.DeleteGrace), EventMaxAge: time.Duration(c.EventMaxAge), MaxChanges: int(c.MaxChanges),
 		Exemptions: c.Exempt, Operators: c.Operators,
 	}
+}
+
+// usersOfAWS names the variables that make a function call AWS.
+func (c Config) usersOfAWS() (variables []string) {
+	for variable, uses := range map[string]bool{
+		"KEYREEVE_BUS": c.Bus != "", "KEYREEVE_LEDGER": c.Ledger.table != "", "KEYREEVE_SECRETS": c.Secrets != "",
+	} {
+		if uses {
+			variables = append(variables, variable)
+		}
+	}
+	slices.Sort(variables)
+	return variables
 }
 
 // readEnvironment fills the configuration from the environment, and returns a sentence for each variable at fault.
@@ -125,14 +139,21 @@ type settingError struct{ text string }
 
 func (e *settingError) Error() string { return e.text }
 
-type ledgerSetting struct{ path string }
+// ledgerSetting is the path of a file or the name of a table.
+type ledgerSetting struct{ path, table string }
 
 func (l *ledgerSetting) Decode(value string) error {
-	path, ok := strings.CutPrefix(value, "bolt:")
-	if !ok || path == "" {
+	kind, name, _ := strings.Cut(value, ":")
+	switch {
+	case name == "":
+		return &settingError{"it names none"}
+	case kind == "bolt":
+		l.path = name
+	case kind == "dynamodb":
+		l.table = name
+	default:
 		return &settingError{"no other ledger is built in"}
 	}
-	l.path = path
 	return nil
 }
 

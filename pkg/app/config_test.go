@@ -56,6 +56,10 @@ func TestAFunctionStartsWithWhatItNeeds(t *testing.T) {
 			"KEYREEVE_BUS": "keyreeve", "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
 			"IONOS_API_URL": "https://api.example.com", "IONOS_CONTRACT_NUMBER": "31234567",
 		},
+		"a table that nobody asks for yet": {
+			"KEYREEVE_LEDGER": "dynamodb:keyreeve", "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+			"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			setenv(t, changes)
@@ -79,7 +83,13 @@ func TestEveryVariableAtFaultIsNamed(t *testing.T) {
 		"a password is missing":  {map[string]string{"IONOS_TOKEN": "", "IONOS_USERNAME": "k@example.com"}, []string{"IONOS_PASSWORD"}},
 		"two ways to log in":     {map[string]string{"IONOS_USERNAME": "k@example.com"}, []string{"IONOS_TOKEN", "IONOS_USERNAME"}},
 		"no token of IONOS":      {map[string]string{"IONOS_TOKEN": canary}, []string{"IONOS_TOKEN"}},
-		"a ledger not built in":  {map[string]string{"KEYREEVE_LEDGER": "dynamodb:keyreeve"}, []string{"KEYREEVE_LEDGER", "bolt:PATH"}},
+		"a ledger not built in":  {map[string]string{"KEYREEVE_LEDGER": "redis:keyreeve"}, []string{"KEYREEVE_LEDGER must be bolt:PATH or dynamodb:TABLE"}},
+		"a table without a name": {map[string]string{"KEYREEVE_LEDGER": "dynamodb:"}, []string{"KEYREEVE_LEDGER", "it names none"}},
+		"a table and no region":  {map[string]string{"KEYREEVE_LEDGER": "dynamodb:keyreeve"}, []string{"AWS_REGION is missing, for KEYREEVE_LEDGER.", "AWS_ACCESS_KEY_ID is missing, for KEYREEVE_LEDGER."}},
+		"a table, a bus and no region": {
+			map[string]string{"KEYREEVE_LEDGER": "dynamodb:keyreeve", "KEYREEVE_BUS": "keyreeve"},
+			[]string{"AWS_REGION is missing, for KEYREEVE_BUS and KEYREEVE_LEDGER."},
+		},
 		"a ledger in no folder":  {map[string]string{"KEYREEVE_LEDGER": "bolt:/nowhere/at/all/ledger.db"}, []string{"/nowhere/at/all"}},
 		"a bus without a region": {map[string]string{"KEYREEVE_BUS": "keyreeve"}, []string{"AWS_REGION", "AWS_ACCESS_KEY_ID"}},
 		"an empty exemption":     {map[string]string{"KEYREEVE_EXEMPT": "a@example.com,"}, []string{"KEYREEVE_EXEMPT"}},

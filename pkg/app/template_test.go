@@ -272,7 +272,7 @@ func TestTemplateOffboardingEventBecomesARequest(t *testing.T) {
 func TestTemplateFunctionsMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 	action := func(id string) []string {
 		return []string{
-			"dynamodb:DeleteItem Table.Arn", "dynamodb:GetItem Table.Arn", "dynamodb:PutItem Table.Arn", "dynamodb:UpdateItem Table.Arn",
+			"dynamodb:DeleteItem Table.Arn", "dynamodb:GetItem Table.Arn", "dynamodb:PutItem Table.Arn",
 			"events:PutEvents Bus.Arn",
 			"secretsmanager:GetSecretValue " + loginARN,
 			"sqs:DeleteMessage " + id + "Queue.Arn", "sqs:GetQueueAttributes " + id + "Queue.Arn", "sqs:ReceiveMessage " + id + "Queue.Arn",
