@@ -1,4 +1,5 @@
-# Needs Go, make and git, nothing else. `make` alone lists what there is.
+# Needs Go, make and git, nothing else. `make` alone lists what there is. The tests of the ledger on DynamoDB need
+# Node.js 20 with npm too.
 
 ## make run     the whole stack on this machine, against a stand-in for IONOS
 ## make check   vet, lint and unit tests: the quick look before a commit
@@ -18,15 +19,22 @@ run:
 bench:
 	go run ./pkg/bench
 
+# `go test` does not tell what it skips.
+SKIPPED = $(if $(shell command -v node >/dev/null && command -v npm),,@echo 'NOT TESTED ON DYNAMODB: there is no Node.js with npm here.')
+
 check: lint
+	$(SKIPPED)
 	go test $$(go list ./... | grep -v /pkg/local$$)
+	$(SKIPPED)
 
 # On Linux the race detector needs a C compiler. Without one Go switches cgo off by itself.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 test: lint
 	$(if $(RACE),,@echo 'There is no C compiler here: the tests run without the race detector.')
+	$(SKIPPED)
 	go test $(RACE) -count=1 ./... # Go's cache of results does not know what the end-to-end tests build.
+	$(SKIPPED)
 
 # The directory carries the version, so that another version is another file and gets installed.
 LINT_VERSION := v2.15.0
