@@ -63,6 +63,10 @@ func (w *wire) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
 		panic(err)
 	}
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	if operation == "GetItem" && !bytes.Contains(body, []byte(`"ConsistentRead":true`)) {
+		http.Error(answer, "this may be an old item", http.StatusNotImplemented) // The emulator has only the latest.
+		return
+	}
 	w.mu.Lock()
 	w.calls[operation]++
 	n := w.calls[operation]
@@ -96,6 +100,7 @@ func (w *wire) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
 		data = w.withItem(r, body, data)
 	}
 	answer.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	answer.Header().Set("Location", "/") // which counts with a redirect only
 	answer.WriteHeader(status)
 	_, _ = answer.Write(data)
 }
@@ -439,4 +444,25 @@ func TestDynamoDBIsWaitedForNoLongerThanItMay(t *testing.T) {
 			})
 		}
 	}
+}
+
+// deafOnce does not answer the first call.
+type deafOnce struct {
+	network
+	called bool
+}
+
+func (d *deafOnce) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !d.called {
+		d.called = true
+		return network{}.RoundTrip(r)
+	}
+	return d.network.RoundTrip(r)
+}
+
+func TestDynamoDBThatDoesNotAnswerIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		wantMemory(t, newDynamoDB("http://dynamodb.test", "table", &deafOnce{network: network{"not asked for"}}, time.Now), alice, guard.Memory{})
+	})
 }
