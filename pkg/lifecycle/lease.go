@@ -31,7 +31,7 @@ func (l *Lifecycle) lease(ctx context.Context, user guard.User) (release func(),
 	release = func() { l.release(ctx, user, holder) }
 	waiting, cancel := until(ctx, finishingTime)
 	defer cancel()
-	var taken error
+	var taken *guard.Error
 	poll := retry.WithCappedDuration(leasePollMax, retry.NewExponential(leasePoll))
 	err = retry.Do(waiting, retry.WithMaxDuration(leaseWait, retry.WithJitterPercent(50, poll)), func(waiting context.Context) error {
 		ttl := leaseTTL
@@ -39,8 +39,8 @@ func (l *Lifecycle) lease(ctx context.Context, user guard.User) (release func(),
 			ttl = deadline.Sub(l.Clock()) + leaseMargin
 		}
 		err := l.Leases.Acquire(waiting, user.ID, holder, ttl)
-		if guard.KindOf(err) == guard.Unavailable {
-			taken = err
+		if err != nil && guard.AsError(err).RetryAfter > 0 {
+			taken = guard.AsError(err)
 			return retry.RetryableError(err)
 		}
 		return err
@@ -49,11 +49,11 @@ func (l *Lifecycle) lease(ctx context.Context, user guard.User) (release func(),
 		return release, nil
 	}
 	release() // It may have been given, and only the answer was lost.
-	if taken == nil {
+	if taken == nil || guard.AsError(err).RetryAfter == 0 && waiting.Err() == nil {
 		return nil, err
 	}
-	// What the ledger said is more than that time ran out. But few requests take as long as their leases last.
-	said := *guard.AsError(taken)
+	// Who has it is more than that time ran out. But few requests take as long as their leases last.
+	said := *taken
 	said.RetryAfter = min(said.RetryAfter, leaseRetry)
 	return nil, &said
 }

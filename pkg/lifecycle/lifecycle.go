@@ -33,7 +33,8 @@ type Keys interface {
 
 // Leases keep two requests from judging the same user at once.
 type Leases interface {
-	// Acquire takes the user's lease for ttl. One that another holds is an error of kind [guard.Unavailable].
+	// Acquire takes the user's lease for ttl. One that another holds is an error of kind [guard.Unavailable], which says
+	// when to try again.
 	Acquire(ctx context.Context, userID, holder string, ttl time.Duration) error
 	// Release gives the lease back if the holder still has it.
 	Release(ctx context.Context, userID, holder string) error
