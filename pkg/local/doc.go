@@ -9,5 +9,6 @@
 //
 // Besides PORT, LOCAL_RETRY (how soon a failed message is delivered again, 1s) and LOCAL_LATENCY (of every call to
 // the fake IONOS API), it reads the IONOS_* variables and AWS_ENDPOINT_URL_S3, which name a real contract to work on
-// and where its buckets are, and the KEYREEVE_* variables, which override what the template says.
+// and where its buckets are, and the KEYREEVE_* variables, which override what the template says. Its ledger is a file,
+// or with KEYREEVE_LEDGER=dynamodb:TABLE a table of the emulator at AWS_ENDPOINT_URL_DYNAMODB.
 package main

@@ -21,6 +21,8 @@ type options struct {
 	// system holds what every process needs (PATH, HOME), keyreeve and ionos the variables of those
 	// prefixes, the latter with the address of Object Storage.
 	system, keyreeve, ionos map[string]string
+	// dynamodb is the address of an emulator of DynamoDB, for a ledger that is a table there.
+	dynamodb string
 }
 
 // readOptions reads the environment, as "name=value", and reports everything that is wrong with it.
@@ -54,7 +56,12 @@ func readOptions(environ []string) (options, error) {
 			o.keyreeve[name] = value
 		case strings.HasPrefix(name, "IONOS_") || name == "AWS_ENDPOINT_URL_S3":
 			o.ionos[name] = value
+		case name == "AWS_ENDPOINT_URL_DYNAMODB":
+			o.dynamodb = value
 		}
+	}
+	if strings.HasPrefix(o.keyreeve["KEYREEVE_LEDGER"], "dynamodb:") && o.dynamodb == "" {
+		problems = append(problems, errors.New("AWS_ENDPOINT_URL_DYNAMODB is missing: KEYREEVE_LEDGER names a table, and without credentials of AWS that can only be an emulator's"))
 	}
 	return o, errors.Join(problems...)
 }

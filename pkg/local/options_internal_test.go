@@ -13,18 +13,20 @@ func TestOptions(t *testing.T) {
 	got, err := readOptions([]string{
 		"PATH=/bin", "HOME=/home/dev", "EDITOR=vi", "AWS_PROFILE=production", "PORT=0", "LOCAL_RETRY=50ms", "LOCAL_LATENCY=2s",
 		"KEYREEVE_OPERATORS=*@example.com=x", "KEYREEVE_DRY_RUN=", "IONOS_TOKEN=secret", "AWS_ENDPOINT_URL_S3=http://s3",
+		"KEYREEVE_LEDGER=dynamodb:keys", "AWS_ENDPOINT_URL_DYNAMODB=http://dynamodb",
 	})
 	want := options{
 		root: ".", port: "0", retry: 50 * time.Millisecond, latency: 2 * time.Second,
 		system:   map[string]string{"PATH": "/bin", "HOME": "/home/dev"},
-		keyreeve: map[string]string{"KEYREEVE_OPERATORS": "*@example.com=x"},
+		keyreeve: map[string]string{"KEYREEVE_OPERATORS": "*@example.com=x", "KEYREEVE_LEDGER": "dynamodb:keys"},
 		ionos:    map[string]string{"IONOS_TOKEN": "secret", "AWS_ENDPOINT_URL_S3": "http://s3"},
+		dynamodb: "http://dynamodb",
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(options{})); diff != "" || err != nil {
 		t.Errorf("options (-want +got), %v:\n%s", err, diff)
 	}
-	if _, err := readOptions([]string{"LOCAL_RETRY=soon", "LOCAL_LATENCY=-1s", "LOCAL_PORT=1"}); err == nil || strings.Count(err.Error(), "\n") != 2 {
-		t.Errorf("got %v, want all three problems", err)
+	if _, err := readOptions([]string{"LOCAL_RETRY=soon", "LOCAL_LATENCY=-1s", "LOCAL_PORT=1", "KEYREEVE_LEDGER=dynamodb:keys"}); err == nil || strings.Count(err.Error(), "\n") != 3 {
+		t.Errorf("got %v, want all four problems", err)
 	}
 }
 

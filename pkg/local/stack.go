@@ -189,6 +189,7 @@ func (s *stack) environ(spec functionSpec, ledger string) []string {
 		"AWS_LAMBDA_FUNCTION_NAME":        spec.name,
 		"AWS_LAMBDA_FUNCTION_VERSION":     "$LATEST",
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(spec.memory),
+		"AWS_ENDPOINT_URL_DYNAMODB":       s.options.dynamodb,
 		"AWS_ENDPOINT_URL_EVENTBRIDGE":    s.address,
 		"KEYREEVE_LEDGER":                 "bolt:" + ledger,
 		"KEYREEVE_SECRETS":                "",

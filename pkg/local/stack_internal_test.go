@@ -30,6 +30,7 @@ func testOptions(t *testing.T) options {
 		system:   map[string]string{"PATH": "/usr/bin"},
 		keyreeve: map[string]string{"KEYREEVE_LIMIT": "9"},
 		ionos:    map[string]string{"IONOS_CONTRACT_NUMBER": "1"},
+		dynamodb: "http://dynamodb",
 	}
 }
 
@@ -169,7 +170,7 @@ func testContext(t *testing.T, s *stack) {
 		"IONOS_API_URL":     s.contract.address + "/cloudapi/v6",
 		"AWS_REGION":        "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1",
 		"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local",
-		"AWS_ENDPOINT_URL": s.address, "AWS_ENDPOINT_URL_EVENTBRIDGE": s.address,
+		"AWS_ENDPOINT_URL": s.address, "AWS_ENDPOINT_URL_EVENTBRIDGE": s.address, "AWS_ENDPOINT_URL_DYNAMODB": "http://dynamodb",
 		"AWS_LAMBDA_FUNCTION_NAME": "Probe", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
 	}
 	if diff := cmp.Diff(want, environment); diff != "" {

@@ -53,7 +53,7 @@ type resource struct {
 }
 
 // ignoredTypes are the resources that have no part in running the stack on one machine: nobody is kept out here,
-// nothing is billed or watched, and the ledger is a file.
+// nothing is billed or watched, and the ledger is a file or somebody else's table.
 func ignoredTypes() []string {
 	return []string{
 		"AWS::ApiGatewayV2::Authorizer", // a route that needs one is refused
