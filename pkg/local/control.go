@@ -14,16 +14,18 @@ const eventPatience = 30 * time.Second
 
 // control is what the runner offers besides what AWS does: a look inside, and a way in that waits for the outcome.
 type control struct {
-	bus     *bus
-	queues  map[string]*queue
-	tracker *tracker
-	invoke  func(ctx context.Context, function string, payload []byte) ([]byte, error)
+	bus       *bus
+	queues    map[string]*queue
+	functions map[string]*function
+	tracker   *tracker
+	invoke    func(ctx context.Context, function string, payload []byte) ([]byte, error)
 }
 
 func (c *control) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_events", func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, http.StatusOK, c.bus.events()) })
 	mux.HandleFunc("POST /_events", withBody(c.sendEvent))
+	mux.HandleFunc("GET /_functions/{name}", c.showFunction)
 	mux.HandleFunc("GET /_queues/{name}", c.showQueue)
 	mux.HandleFunc("POST /_queues/{name}", withBody(c.sendMessage))
 	mux.HandleFunc("POST /_invoke/{name}", withBody(c.invokeFunction))
@@ -128,6 +130,18 @@ func (c *control) showQueue(w http.ResponseWriter, r *http.Request) {
 		Waiting  []entry `json:"waiting"`
 		InFlight int     `json:"inFlight"`
 	}{entries, inFlight})
+}
+
+// showFunction lists the processes of a function.
+func (c *control) showFunction(w http.ResponseWriter, r *http.Request) {
+	f, ok := c.functions[r.PathValue("name")]
+	if !ok {
+		answerMessage(w, http.StatusNotFound, errNoFunction.Error())
+		return
+	}
+	answerJSON(w, http.StatusOK, struct {
+		Processes []process `json:"processes"`
+	}{f.processes()})
 }
 
 func (c *control) invokeFunction(w http.ResponseWriter, r *http.Request, payload []byte) {

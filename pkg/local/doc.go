@@ -4,6 +4,8 @@
 //
 //	go run ./pkg/local
 //
+// GET /_functions/Deactivate lists the processes of a function and what they have in hand, to watch one or to kill it.
+//
 // It reads the template, so what it runs is what gets deployed; whatever in there it cannot do stops it at start,
 // by name and line. It shares no code with the functions, so that a wrong field name on either side shows.
 //

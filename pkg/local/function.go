@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -158,6 +160,29 @@ func (f *function) drop(i *instance) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.all, i)
+}
+
+// process is one process of a function, as a person sees it who wants to watch it, or to kill it.
+type process struct {
+	PID int `json:"pid"`
+	// InHand is the payload that it is at work on.
+	InHand string `json:"inHand,omitempty"`
+}
+
+// processes returns those that are running, by their ids.
+func (f *function) processes() []process {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	running := []process{}
+	for i := range f.all {
+		select {
+		case <-i.exited:
+		default:
+			running = append(running, process{PID: i.process.Process.Pid, InHand: i.inHand()})
+		}
+	}
+	slices.SortFunc(running, func(a, b process) int { return cmp.Compare(a.PID, b.PID) })
+	return running
 }
 
 // close ends all processes, busy or not.

@@ -188,6 +188,16 @@ func (i *instance) next(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// inHand is the payload of the invocation that the process is at work on.
+func (i *instance) inHand() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.current == nil {
+		return ""
+	}
+	return string(i.current.payload)
+}
+
 // answered takes the process' answer to the invocation it has in hand.
 func (i *instance) answered(w http.ResponseWriter, r *http.Request, read func([]byte) answer) {
 	i.mu.Lock()

@@ -190,6 +190,9 @@ func testProcesses(t *testing.T, s *stack) {
 	if processes[0] == processes[1] || processes[1] == processes[2] || processes[0] == processes[2] {
 		t.Errorf("calls at the same time were carried out by the processes %v", processes)
 	}
+	if got := call(t, s, "GET", "/_functions/Nobody", ""); got.status != http.StatusNotFound {
+		t.Errorf("the processes of no function are %d %s", got.status, got.body)
+	}
 }
 
 // The probe answers a call with the event it got.
