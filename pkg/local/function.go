@@ -49,6 +49,8 @@ type functionError struct {
 	Message string `json:"errorMessage"`
 	// raw is what the function itself reported, if it did.
 	raw json.RawMessage
+	// died: the process ended in the middle of the invocation.
+	died bool
 }
 
 func (e *functionError) Error() string { return e.Type + ": " + e.Message }

@@ -138,7 +138,7 @@ func (i *instance) carryOut(inv *invocation) ([]byte, error) {
 	case a := <-inv.answer:
 		return a.payload, a.err
 	default:
-		return nil, &functionError{Type: "Runtime.ExitError", Message: fmt.Sprintf("RequestId: %s Error: %s", inv.id, i.exitText())}
+		return nil, &functionError{Type: "Runtime.ExitError", Message: fmt.Sprintf("RequestId: %s Error: %s", inv.id, i.exitText()), died: true}
 	}
 }
 

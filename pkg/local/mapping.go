@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -26,8 +27,10 @@ type mappingSpec struct {
 
 // mapping hands the messages of a queue to a function.
 type mapping struct {
-	spec    mappingSpec
-	queue   *queue
+	spec  mappingSpec
+	queue *queue
+	// timeout is how long an invocation of the function may take.
+	timeout time.Duration
 	invoke  func(ctx context.Context, function string, payload []byte) ([]byte, error)
 	console *console
 }
@@ -69,21 +72,32 @@ func (m *mapping) deliver(ctx context.Context, batch []*message) {
 	if ctx.Err() != nil {
 		return // the stack is being stopped: what the processes say is about that
 	}
+	again := m.delay(err, start)
 	for _, msg := range batch {
 		outcome := fmt.Sprintf("done in %v", since(start))
 		switch {
 		case err == nil && !slices.Contains(failures, msg.id):
 			m.queue.done(msg)
-		case m.queue.failed(msg):
+		case m.queue.failed(msg, again):
 			outcome = fmt.Sprintf("failed in %v, the %d. time → %s", since(start), msg.received, m.queue.spec.deadLetters)
 		default:
-			outcome = fmt.Sprintf("failed in %v, again in %v", since(start), m.queue.retry)
+			outcome = fmt.Sprintf("failed in %v, again in %v", since(start), again)
 		}
 		if err != nil {
 			outcome += fmt.Sprintf(" (%v)", err)
 		}
 		m.console.step("%s → %s, %s: %s", m.spec.queue, m.spec.function, msg.request, outcome)
 	}
+}
+
+// delay is how long the messages of a batch that failed with err wait until they are delivered again. What a process
+// that died had taken for its invocation, such as a lease, may be its own until the time it had would have been over.
+// A visibility timeout outlasts that; the retry delay of a laptop does not.
+func (m *mapping) delay(err error, start time.Time) time.Duration {
+	if failure, ok := errors.AsType[*functionError](err); ok && failure.died {
+		return max(m.queue.retry, m.timeout-since(start))
+	}
+	return m.queue.retry
 }
 
 // newSQSEvent is the event that Lambda makes of messages.

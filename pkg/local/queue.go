@@ -27,8 +27,8 @@ type message struct {
 	received      int
 }
 
-// queue holds messages in memory. One that failed comes back after the retry delay, which stands for what is left
-// of the visibility timeout: nobody at a laptop waits six minutes.
+// queue holds messages in memory. One that failed comes back after a delay, mostly that of retry, which stands for
+// what is left of the visibility timeout: nobody at a laptop waits six minutes.
 type queue struct {
 	spec        queueSpec
 	deadLetters *queue // nil: none
@@ -107,11 +107,11 @@ func (q *queue) done(m *message) {
 	q.tracker.finished(m.request)
 }
 
-// failed makes a message that was received come back later, or moves it to the dead letters if it has been received
-// often enough; then it returns true.
-func (q *queue) failed(m *message) (dead bool) {
+// failed makes a message that was received come back after the delay, or moves it to the dead letters if it has been
+// received often enough; then it returns true.
+func (q *queue) failed(m *message, delay time.Duration) (dead bool) {
 	if q.deadLetters == nil || m.received < q.spec.maxReceives {
-		time.AfterFunc(q.retry, func() {
+		time.AfterFunc(delay, func() {
 			q.left()
 			q.put(m)
 		})

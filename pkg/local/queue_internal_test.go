@@ -68,7 +68,7 @@ func emptied(t *testing.T, spec mappingSpec, w *worker, bodies ...string) (q, de
 	for _, body := range bodies {
 		q.send(body, body)
 	}
-	m := &mapping{spec: spec, queue: q, invoke: w.invoke, console: &console{out: io.Discard}}
+	m := &mapping{spec: spec, queue: q, timeout: time.Minute, invoke: w.invoke, console: &console{out: io.Discard}}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -142,6 +142,42 @@ func TestMessagesWaitForTheRetryDelay(t *testing.T) {
 			t.Errorf("%d deliveries after the delay, want 2", got)
 		}
 	})
+}
+
+func TestMessagesOutwaitAProcessThatDied(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		took time.Duration // the invocation, until it failed
+		err  error
+		want time.Duration // until the message is delivered again
+	}{
+		{"died at once", 0, &functionError{died: true}, time.Minute},
+		{"died in the middle", 20 * time.Second, &functionError{died: true}, 40 * time.Second},
+		{"died at the end", time.Minute, &functionError{died: true}, time.Second},
+		{"failed", 20 * time.Second, &functionError{}, time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := &worker{answer: func([]events.SQSMessage) (string, error) {
+					time.Sleep(tt.took)
+					return "", tt.err
+				}}
+				emptied(t, mappingSpec{queue: "Queue", batch: 1, concurrency: 1}, w, "x")
+				time.Sleep(tt.took + tt.want - time.Millisecond)
+				synctest.Wait()
+				if got := len(w.bodies()); got != 1 {
+					t.Errorf("%d deliveries before %v are over, want 1", got, tt.want)
+				}
+				time.Sleep(time.Millisecond)
+				synctest.Wait()
+				if got := len(w.bodies()); got != 2 {
+					t.Errorf("%d deliveries after %v, want 2", got, tt.want)
+				}
+			})
+		})
+	}
 }
 
 func TestWhatFailsAWholeBatch(t *testing.T) {
