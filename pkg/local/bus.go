@@ -12,7 +12,7 @@ import (
 const finishedType = "Key Operation Finished"
 
 // keptEvents is how many events the bus remembers.
-const keptEvents = 100
+const keptEvents = 1000
 
 // rule sends the events that match its pattern to its targets.
 type rule struct {
