@@ -11,11 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/google/go-cmp/cmp"
 
 	"keyreeve/pkg/ionos/ionostest"
@@ -31,7 +26,7 @@ func want(t *testing.T, what string, got, want any) {
 // TestMakeRun does what the README says, with nothing set: the program brings a contract of its own.
 func TestMakeRun(t *testing.T) {
 	printed := new(record)
-	addresses := start(t, printed, []string{"IONOS_TOKEN=", "IONOS_USERNAME="})
+	addresses := start(t, root, printed, []string{"IONOS_TOKEN=", "IONOS_USERNAME="})
 	l := &laptop{t: t, address: addresses["Keyreeve listens on"], seen: printed, client: &http.Client{Timeout: 40 * time.Second}}
 	fake := &laptop{t: t, address: addresses["fake IONOS API on"], seen: new(record), client: l.client}
 
@@ -107,111 +102,6 @@ func TestEndToEnd(t *testing.T) {
 			mine.t = t
 			part(&mine)
 		})
-	}
-}
-
-// request is the request JSON for one key, as an operator would send it.
-func request(action, user, key, id string) string {
-	return fmt.Sprintf(`{"action":%q,"user":%q,"keys":[%q],"id":%q,"reason":"end to end","override":["grace_period"],"confirm":[%q],
-		"actor":{"kind":"operator","email":"operator@example.com"}}`, action, user, key, id, key)
-}
-
-// function is the logical id of an action's function.
-func function(action string) string { return strings.ToUpper(action[:1]) + action[1:] }
-
-func jsonOf(t *testing.T, value any) string {
-	t.Helper()
-	encoded, err := json.Marshal(value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(encoded)
-}
-
-// triggers are all the ways in. Each sends the request for one key and returns the outcome.
-func triggers() map[string]func(l *laptop, action, user, key, id string) result {
-	envelope := func(l *laptop, action, user, key, id string) string {
-		return jsonOf(l.t, map[string]any{
-			"version": "0", "id": id, "source": "test", "detail-type": "Key Operation Requested", "account": "000000000000",
-			"time": time.Now().UTC().Format(time.RFC3339), "region": "eu-central-1", "resources": []string{},
-			"detail": json.RawMessage(request(action, user, key, id)),
-		})
-	}
-	notification := func(l *laptop, action, user, key, id string) string {
-		return jsonOf(l.t, map[string]any{
-			"Type": "Notification", "MessageId": id, "TopicArn": "arn:aws:sns:eu-central-1:000000000000:leavers",
-			"Timestamp": time.Now().UTC().Format(time.RFC3339), "Message": request(action, user, key, id),
-		})
-	}
-	invoked := func(l *laptop, action, id, payload string) result {
-		if status, answer := l.post("/_invoke/"+function(action), payload); status != http.StatusOK || strings.Contains(answer, "errorMessage") {
-			l.t.Fatalf("%s: %d %s", action, status, answer)
-		}
-		return l.finished(id)
-	}
-	queued := func(l *laptop, action, id, body string) result {
-		if status, answer := l.post("/_queues/"+function(action)+"Queue", body); status != http.StatusOK {
-			l.t.Fatalf("%s: %d %s", action, status, answer)
-		}
-		return l.finished(id)
-	}
-	return map[string]func(l *laptop, action, user, key, id string) result{
-		"HTTP API": func(l *laptop, action, user, key, _ string) result {
-			method, path := http.MethodPost, "/v1/users/"+user+"/keys/"+key+"/"+action
-			if action == "delete" {
-				method, path = http.MethodDelete, "/v1/users/"+user+"/keys/"+key
-			}
-			status, answer := l.call(method, path, "operator@example.com", fmt.Sprintf(`{"reason":"end to end","override":["grace_period"],"confirm":[%q]}`, key))
-			if status != http.StatusOK {
-				l.t.Fatalf("%s: %d %s", action, status, answer)
-			}
-			return decode[result](l.t, answer)
-		},
-		"function URL": func(l *laptop, action, user, key, id string) result {
-			call := events.LambdaFunctionURLRequest{
-				Version: "2.0", RawPath: "/v1/users/" + user + "/keys/" + key + "/" + action,
-				Body: fmt.Sprintf(`{"override":["grace_period"],"confirm":[%q]}`, key),
-			}
-			call.RequestContext.HTTP.Method, call.RequestContext.RequestID, call.RequestContext.TimeEpoch = http.MethodPost, id, time.Now().UnixMilli()
-			call.RequestContext.Authorizer = &events.LambdaFunctionURLRequestContextAuthorizerDescription{
-				IAM: &events.LambdaFunctionURLRequestContextAuthorizerIAMDescription{UserARN: "arn:aws:sts::1:assumed-role/ops/operator@example.com"},
-			}
-			if action == "delete" {
-				call.RequestContext.HTTP.Method, call.RawPath = http.MethodDelete, "/v1/users/"+user+"/keys/"+key
-			}
-			return invoked(l, action, id, jsonOf(l.t, call))
-		},
-		"EventBridge by PutEvents": func(l *laptop, action, user, key, id string) result {
-			client := eventbridge.New(eventbridge.Options{
-				Region: "eu-central-1", BaseEndpoint: aws.String(l.address),
-				Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-			})
-			answer, err := client.PutEvents(l.t.Context(), &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
-				EventBusName: aws.String("keyreeve"), Source: aws.String("test"), DetailType: aws.String("Key Operation Requested"), Detail: aws.String(request(action, user, key, id)),
-			}}})
-			if err != nil || answer.FailedEntryCount != 0 {
-				l.t.Fatalf("PutEvents: %v %+v", err, answer)
-			}
-			return l.finished(id)
-		},
-		"EventBridge straight to the function": func(l *laptop, action, user, key, id string) result {
-			return invoked(l, action, id, envelope(l, action, user, key, id))
-		},
-		"SQS": func(l *laptop, action, user, key, id string) result {
-			return queued(l, action, id, request(action, user, key, id))
-		},
-		"SNS in SQS": func(l *laptop, action, user, key, id string) result {
-			return queued(l, action, id, notification(l, action, user, key, id))
-		},
-		"SNS straight to the function": func(l *laptop, action, user, key, id string) result {
-			record := events.SNSEventRecord{EventSource: "aws:sns", EventVersion: "1.0"}
-			record.SNS = events.SNSEntity{Type: "Notification", MessageID: id, Message: request(action, user, key, id), Timestamp: time.Now()}
-			return invoked(l, action, id, jsonOf(l.t, events.SNSEvent{Records: []events.SNSEventRecord{record}}))
-		},
-		"Scheduler or a direct invocation": func(l *laptop, action, user, key, id string) result {
-			_, answer := l.post("/_invoke/"+function(action), request(action, user, key, id))
-			return decode[result](l.t, answer)
-		},
 	}
 }
 

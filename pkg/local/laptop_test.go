@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,6 +32,8 @@ type laptop struct {
 	client   *http.Client
 	// seen is everything that anybody got to see: what was printed, answered and announced.
 	seen *record
+	// effects are the writes that changed something in the contract.
+	effects *effects
 }
 
 // record is a buffer that several goroutines write to.
@@ -51,10 +54,21 @@ func (r *record) String() string {
 	return r.content.String()
 }
 
+// root is the folder of the repository, where template.yaml is.
+const root = "../.."
+
 // startLaptop runs the program against the contract, with more variables if wanted.
 func startLaptop(t *testing.T, contract *ionostest.Server, variables ...string) *laptop {
 	t.Helper()
+	return startLaptopIn(t, root, contract, variables...)
+}
+
+// startLaptopIn runs the program in a folder with another template.yaml.
+func startLaptopIn(t *testing.T, folder string, contract *ionostest.Server, variables ...string) *laptop {
+	t.Helper()
 	l := &laptop{t: t, contract: contract, seen: new(record), client: &http.Client{Timeout: 40 * time.Second}}
+	l.effects = &effects{contract: contract, byKey: make(map[string][]string)}
+	contract.Fault = l.effects.plan
 	contract.Now = time.Now
 	contract.Unlimited = true
 	l.self = contract.AddUser(ionostest.User{Email: "keyreeve@example.com", Administrator: true})
@@ -62,7 +76,7 @@ func startLaptop(t *testing.T, contract *ionostest.Server, variables ...string) 
 	cloud, s3 := httptest.NewServer(contract), httptest.NewServer(contract.S3())
 	t.Cleanup(cloud.Close)
 	t.Cleanup(s3.Close)
-	l.address = start(t, l.seen, append([]string{
+	l.address = start(t, folder, l.seen, append([]string{
 		"IONOS_API_URL=" + cloud.URL, "IONOS_TOKEN=" + contract.Token(l.self.ID), "AWS_ENDPOINT_URL_S3=" + s3.URL,
 		"KEYREEVE_DRY_RUN=false", "KEYREEVE_LEDGER=bolt:" + filepath.Join(t.TempDir(), "ledger.db"), "KEYREEVE_MAX_CHANGES=1000",
 		"LOCAL_RETRY=50ms",
@@ -70,9 +84,9 @@ func startLaptop(t *testing.T, contract *ionostest.Server, variables ...string) 
 	return l
 }
 
-// start builds and runs the program in the root of the repository, on any free port, and returns the addresses that
-// it prints, by the words before them. It stops the program when the test ends.
-func start(t *testing.T, output io.Writer, variables []string) map[string]string {
+// start builds the program, runs it in the folder, on any free port, and returns the addresses that it prints, by the
+// words before them. It stops the program when the test ends.
+func start(t *testing.T, folder string, output io.Writer, variables []string) map[string]string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "local")
 	if built, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
@@ -80,7 +94,7 @@ func start(t *testing.T, output io.Writer, variables []string) map[string]string
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	command := exec.CommandContext(ctx, program)
-	command.Dir = "../.."
+	command.Dir = folder
 	command.Env = append(os.Environ(), append([]string{"PORT=0"}, variables...)...)
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = 10 * time.Second
@@ -153,23 +167,36 @@ func (l *laptop) post(path, body string) (status int, answer string) {
 // call is an HTTP call as the caller, or as nobody.
 func (l *laptop) call(method, path, caller, body string) (status int, answer string) {
 	l.t.Helper()
-	request, err := http.NewRequestWithContext(l.t.Context(), method, l.address+path, strings.NewReader(body))
+	got, err := l.try(method, path, caller, body)
 	if err != nil {
 		l.t.Fatal(err)
+	}
+	return got.status, got.body
+}
+
+// reply is an answer that was read.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// try is a call that goroutines of a test may make, too.
+func (l *laptop) try(method, path, caller, body string) (reply, error) {
+	request, err := http.NewRequestWithContext(l.t.Context(), method, l.address+path, strings.NewReader(body))
+	if err != nil {
+		return reply{}, err
 	}
 	if caller != "" {
 		request.SetBasicAuth(caller, "any")
 	}
 	response, err := l.client.Do(request)
 	if err != nil {
-		l.t.Fatal(err)
+		return reply{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	content, err := io.ReadAll(io.TeeReader(response.Body, l.seen))
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return response.StatusCode, string(content)
+	return reply{response.StatusCode, response.Header, string(content)}, err
 }
 
 // keyOutcome is what a result says of one key.
@@ -224,32 +251,140 @@ func (l *laptop) event(source, detailType, detail string) (outcomes []result, de
 	return report.Outcomes, len(report.DeadLetters)
 }
 
-// finished waits until the outcome of the request with the id is on the bus.
-func (l *laptop) finished(id string) result {
+// announced returns the outcomes that are on the bus, by the request's id, the oldest first.
+func (l *laptop) announced() map[string][]result {
 	l.t.Helper()
-	ctx, cancel := context.WithTimeout(l.t.Context(), 30*time.Second)
+	aside := *l
+	aside.seen = new(record) // Each look shows all of them again.
+	_, events := aside.call(http.MethodGet, "/_events", "", "")
+	outcomes := make(map[string][]result)
+	for _, seen := range decode[[]struct {
+		Event struct {
+			DetailType string          `json:"detail-type"`
+			Detail     json.RawMessage `json:"detail"`
+		} `json:"event"`
+	}](l.t, events) {
+		if seen.Event.DetailType == "Key Operation Finished" {
+			outcome := decode[result](l.t, string(seen.Event.Detail))
+			outcomes[outcome.ID] = append(outcomes[outcome.ID], outcome)
+		}
+	}
+	return outcomes
+}
+
+// await looks at the outcomes on the bus until they are as wanted.
+func (l *laptop) await(what string, wanted func(outcomes map[string][]result) bool) map[string][]result {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(l.t.Context(), 45*time.Second)
 	defer cancel()
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
 	for {
-		_, events := l.call(http.MethodGet, "/_events", "", "")
-		for _, seen := range decode[[]struct {
-			Event struct {
-				DetailType string          `json:"detail-type"`
-				Detail     json.RawMessage `json:"detail"`
-			} `json:"event"`
-		}](l.t, events) {
-			if seen.Event.DetailType != "Key Operation Finished" {
-				continue
-			}
-			if outcome := decode[result](l.t, string(seen.Event.Detail)); outcome.ID == id {
-				return outcome
-			}
+		outcomes := l.announced()
+		if wanted(outcomes) {
+			return outcomes
 		}
 		select {
 		case <-look.C:
 		case <-ctx.Done():
-			l.t.Fatalf("no outcome of %s", id)
+			l.t.Fatalf("no %s", what)
 		}
 	}
+}
+
+// finished waits until the outcome of the request with the id is on the bus.
+func (l *laptop) finished(id string) result {
+	l.t.Helper()
+	return l.finishedAgain(id, 1)
+}
+
+// finishedAgain waits until the request with the id has that many outcomes on the bus, and returns the last of them.
+func (l *laptop) finishedAgain(id string, times int) result {
+	l.t.Helper()
+	enough := func(outcomes map[string][]result) bool { return len(outcomes[id]) >= times }
+	return l.await("outcome of "+id, enough)[id][times-1]
+}
+
+// deadLetters returns the messages in the dead-letter queue of an action.
+func (l *laptop) deadLetters(action string) []string {
+	l.t.Helper()
+	_, answer := l.call(http.MethodGet, "/_queues/"+function(action)+"DeadLetters", "", "")
+	var bodies []string
+	for _, letter := range decode[struct {
+		Waiting []struct {
+			Body string `json:"body"`
+		} `json:"waiting"`
+	}](l.t, answer).Waiting {
+		bodies = append(bodies, letter.Body)
+	}
+	return bodies
+}
+
+// process is one process of a function.
+type process struct {
+	PID    int    `json:"pid"`
+	InHand string `json:"inHand"`
+}
+
+// processes returns those of an action's function. A goroutine may ask, too.
+func (l *laptop) processes(action string) ([]process, error) {
+	got, err := l.try(http.MethodGet, "/_functions/"+function(action), "", "")
+	if err != nil {
+		return nil, err
+	}
+	var shown struct {
+		Processes []process `json:"processes"`
+	}
+	err = json.Unmarshal([]byte(got.body), &shown)
+	return shown.Processes, err
+}
+
+// effects notes the writes to the contract that changed something, whatever was asked for and answered.
+type effects struct {
+	contract *ionostest.Server
+
+	mu sync.Mutex
+	// byKey holds "on", "off" and "gone", in order, by the id of the key.
+	byKey map[string][]string
+}
+
+// plan has every write noted.
+func (e *effects) plan(r *http.Request) ionostest.Fault {
+	if r.Method == http.MethodGet {
+		return nil
+	}
+	return e.note
+}
+
+func (e *effects) note(api http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e.mu.Lock() // A write at a time, so that what changes meanwhile was changed by this one.
+		defer e.mu.Unlock()
+		path := strings.Split(r.URL.Path, "/") // …/users/{user}/s3keys/{key}
+		user, key := path[len(path)-3], path[len(path)-1]
+		before := e.state(user, key)
+		api.ServeHTTP(w, r)
+		if after := e.state(user, key); after != before {
+			e.byKey[key] = append(e.byKey[key], after)
+		}
+	})
+}
+
+func (e *effects) state(user, key string) string {
+	for _, k := range e.contract.Keys(user) {
+		switch {
+		case k.ID == key && k.Active:
+			return "on"
+		case k.ID == key:
+			return "off"
+		}
+	}
+	return "gone"
+}
+
+// of returns what became of the key by the writes to it.
+func (e *effects) of(key string) []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.byKey[key])
 }
