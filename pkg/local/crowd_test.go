@@ -112,9 +112,6 @@ type ask struct {
 	answer reply
 }
 
-// byHTTP is the way in that takes no request as JSON.
-const byHTTP = "HTTP API"
-
 // crowdOfAsks makes two hundred different requests for each key and for all of them, by each way in, and further ones
 // that repeat an earlier one by another way.
 func crowdOfAsks(email string, keys []string) []ask {

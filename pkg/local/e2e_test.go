@@ -96,6 +96,10 @@ func TestEndToEnd(t *testing.T) {
 		"inventory":                inventory,
 		"unroutable requests":      unroutable,
 		"web pages":                webPages,
+		"the same event again":     sameEventAgain,
+		"an older event":           olderEvent,
+		"an old event":             oldEvent,
+		"who left":                 whoLeft,
 	} {
 		t.Run(name, func(t *testing.T) {
 			mine := *l

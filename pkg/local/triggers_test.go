@@ -20,6 +20,7 @@ type way func(l *laptop, action, id, request string) (reply, error)
 
 // Names of the ways in that tests choose by themselves.
 const (
+	byHTTP   = "HTTP API" // takes no request as JSON, and so is not among the ways
 	byBus    = "EventBridge by PutEvents"
 	byDirect = "Scheduler or a direct invocation"
 	byQueue  = "SQS"
@@ -106,7 +107,7 @@ func (l *laptop) send(by, action, id, request string) reply {
 // triggers are all the ways in, HTTP calls among them. Each sends the request for one key and returns the outcome.
 func triggers() map[string]func(l *laptop, action, user, key, id string) result {
 	all := map[string]func(l *laptop, action, user, key, id string) result{
-		"HTTP API": func(l *laptop, action, user, key, _ string) result {
+		byHTTP: func(l *laptop, action, user, key, _ string) result {
 			method, path := endpoint(action, user, key)
 			status, answer := l.call(method, path, "operator@example.com", fmt.Sprintf(`{"reason":"end to end","override":["grace_period"],"confirm":[%q]}`, key))
 			if status != http.StatusOK {
