@@ -15,23 +15,10 @@ import (
 	"keyreeve/pkg/ionos/ionostest"
 )
 
-// ledgers are the sorts of ledger. Each makes a new one and returns the variables that choose it.
-func ledgers() map[string]func(*testing.T) []string {
-	return map[string]func(*testing.T) []string{
-		"bbolt": func(*testing.T) []string { return nil },
-	}
-}
-
 // TestACrowdLeavesOneKey sends two hundred requests to deactivate keys of one user at once, by all ways in, and some of
 // them a second time by another way, so that processes of the function get into each other's way.
 func TestACrowdLeavesOneKey(t *testing.T) {
-	for name, ledger := range ledgers() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			// Calls take a moment, so that other processes can get in between.
-			crowd(startLaptop(t, &ionostest.Server{Latency: 5 * time.Millisecond}, ledger(t)...))
-		})
-	}
+	onEachLedger(t, crowd)
 }
 
 func crowd(l *laptop) {

@@ -109,6 +109,12 @@ func TestEndToEnd(t *testing.T) {
 	}
 }
 
+// TestEndToEndOnDynamoDB is once through all that the functions ask of a ledger, where it is a table.
+func TestEndToEndOnDynamoDB(t *testing.T) {
+	t.Parallel()
+	everyTriggerAndAction(startLaptop(t, new(ionostest.Server), dynamoDB(t)...))
+}
+
 func everyTriggerAndAction(l *laptop) {
 	for name, send := range triggers() {
 		l.t.Run(name, func(t *testing.T) {

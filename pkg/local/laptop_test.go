@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"keyreeve/pkg/ionos/ionostest"
+	"keyreeve/pkg/ledger/ledgertest"
 )
 
 // laptop is `make run` as a user has it: the real program, which builds and starts the real functions. It works on a
@@ -82,6 +83,29 @@ func startLaptopIn(t *testing.T, folder string, contract *ionostest.Server, vari
 		"LOCAL_RETRY=50ms",
 	}, variables...))["Keyreeve listens on"]
 	return l
+}
+
+// onEachLedger runs a part on laptops of its own, one for each sort of ledger. Calls to IONOS take a moment there, so
+// that other processes can get in between.
+func onEachLedger(t *testing.T, part func(*laptop), variables ...string) {
+	t.Helper()
+	for name, ledger := range map[string]func(*testing.T) []string{
+		"bbolt":    func(*testing.T) []string { return nil }, // what a laptop has anyway
+		"DynamoDB": dynamoDB,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			contract := &ionostest.Server{Latency: 5 * time.Millisecond}
+			part(startLaptop(t, contract, append(ledger(t), variables...)...))
+		})
+	}
+}
+
+// dynamoDB starts an emulator with a table for the ledger, and returns the variables that lead there.
+func dynamoDB(t *testing.T) []string {
+	t.Helper()
+	emulator := ledgertest.Start(t)
+	return []string{"AWS_ENDPOINT_URL_DYNAMODB=" + emulator.Endpoint, "KEYREEVE_LEDGER=dynamodb:" + emulator.Table(t)}
 }
 
 // start builds the program, runs it in the folder, on any free port, and returns the addresses that it prints, by the

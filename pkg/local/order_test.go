@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"keyreeve/pkg/ionos/ionostest"
 )
 
 // dated is the request with a sender and a time.
@@ -108,12 +106,7 @@ func whoLeft(l *laptop) {
 
 // TestTheLimitHoldsWhileSeveralFunctionsCount changes the keys of thirty users at once, where ten are allowed an hour.
 func TestTheLimitHoldsWhileSeveralFunctionsCount(t *testing.T) {
-	for name, ledger := range ledgers() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			limit(startLaptop(t, &ionostest.Server{Latency: 5 * time.Millisecond}, append(ledger(t), "KEYREEVE_MAX_CHANGES=10")...))
-		})
-	}
+	onEachLedger(t, limit, "KEYREEVE_MAX_CHANGES=10")
 }
 
 func limit(l *laptop) {
