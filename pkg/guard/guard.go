@@ -83,6 +83,9 @@ type Change struct {
 	RequestID  string    `json:"requestId"`
 	// Overridden names the rules that would have refused the change and were overridden.
 	Overridden []Rule `json:"overridden,omitempty"`
+	// Events are the last events that decided on the key, by [Request.Event], whether it had to be switched or not: when
+	// one of them arrives again, it changes nothing.
+	Events []string `json:"events,omitempty"`
 }
 
 // Refusal is what the ledger remembers of the last refusal of a key, so that the same request is refused again when it

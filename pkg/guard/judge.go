@@ -119,12 +119,12 @@ func (j judgement) judge(id string) Verdict {
 	case refused.Fingerprint != "" && refused.Fingerprint == j.req.Fingerprint():
 		verdict.Outcome, verdict.Rule, verdict.Message, verdict.Remedy = Refused, refused.Rule, refused.Message, refused.Remedy
 		return verdict
-	case j.carriedOut(last) && !j.req.Offboarding:
+	case j.carriedOut(last) && !j.req.Offboarding && last.Action == j.req.Action:
 		// Whatever the key is by now, somebody else made it so. But somebody who left must not keep it.
 		verdict.Outcome = Unchanged
 		verdict.Message = "This very event was carried out before."
 		return verdict
-	case tooLate(j.req.OccurredAt, last.OccurredAt):
+	case j.carriedOut(last) && !j.req.Offboarding, tooLate(j.req.OccurredAt, last.OccurredAt):
 		verdict.Outcome = Superseded
 		verdict.Message = "A newer event, of " + when(last.OccurredAt) + ", already decided on this key (" + string(last.Action) + ")."
 		return verdict
@@ -147,11 +147,10 @@ func (j judgement) judge(id string) Verdict {
 	return verdict
 }
 
-// carriedOut reports whether the change was made for this very event. Senders that give every event the same id differ
-// in the time.
+// carriedOut reports whether this very event decided on the key before.
 func (j judgement) carriedOut(last Change) bool {
-	return last.RequestID != "" && last.RequestID == j.req.ID && last.Source == j.req.Source &&
-		last.Action == j.req.Action && last.OccurredAt.Equal(j.req.OccurredAt)
+	event := j.req.Event()
+	return event != "" && slices.Contains(last.Events, event)
 }
 
 // tooLate reports whether an event is older than the last one that decided. Many senders tell the time in whole

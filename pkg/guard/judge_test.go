@@ -493,16 +493,20 @@ func TestTheSameEventAgain(t *testing.T) {
 	refused := func(s *scene) {
 		s.reading.Memory.Refusals = map[string]guard.Refusal{newer: {Rule: guard.LastActiveKey, Message: "It is the last active key.", Remedy: "Activate another one first.", Fingerprint: s.req.Fingerprint()}}
 	}
-	done := guard.Change{Action: guard.Deactivate, At: ago(time.Hour), OccurredAt: ago(time.Minute), RequestID: "e1"}
+	event := deactivate(newer).req.Event()
+	done := guard.Change{Action: guard.Deactivate, At: ago(time.Hour), OccurredAt: ago(time.Minute), Events: []string{"another", event}}
+	undone := guard.Change{Action: guard.Activate, At: ago(time.Hour), OccurredAt: ago(time.Minute), Events: []string{event, "another"}}
 	fresh := func() *scene { return deactivate(newer).has(key(newer, true), key(older, true)) }
 	judgements{
-		"refused before":                {fresh().with(refused), map[string]string{newer: "last_active_key"}},
-		"refused before, with override": {fresh().with(refused).override(guard.LastActiveKey), map[string]string{newer: "go"}},
-		"another event":                 {fresh().with(refused).with(func(s *scene) { s.req.ID = "e2" }), map[string]string{newer: "go"}},
-		"carried out, and undone since": {fresh().changed(newer, done), map[string]string{newer: "unchanged"}},
-		"the same id at another time":   {fresh().changed(newer, done).with(func(s *scene) { s.req.OccurredAt = ago(time.Second) }), map[string]string{newer: "go"}},
-		"the same id of another sender": {fresh().changed(newer, done).with(func(s *scene) { s.req.Source = "okta" }), map[string]string{newer: "go"}},
-		"offboarding, undone since":     {fresh().changed(newer, done).with(leaving), map[string]string{newer: "go"}},
-		"the activation that undid it":  {activate(newer).has(key(newer, false)).changed(newer, done), map[string]string{newer: "go"}},
+		"refused before":                               {fresh().with(refused), map[string]string{newer: "last_active_key"}},
+		"refused before, with override":                {fresh().with(refused).override(guard.LastActiveKey), map[string]string{newer: "go"}},
+		"another event":                                {fresh().with(refused).with(func(s *scene) { s.req.ID = "e2" }), map[string]string{newer: "go"}},
+		"carried out, and undone since":                {fresh().changed(newer, done), map[string]string{newer: "unchanged"}},
+		"the same id at another time":                  {fresh().changed(newer, done).with(func(s *scene) { s.req.OccurredAt = ago(time.Second) }), map[string]string{newer: "go"}},
+		"the same id of another sender":                {fresh().changed(newer, done).with(func(s *scene) { s.req.Source = "okta" }), map[string]string{newer: "go"}},
+		"carried out, then another in the same second": {fresh().changed(newer, undone), map[string]string{newer: "superseded"}},
+		"without an id":                                {fresh().changed(newer, guard.Change{Action: guard.Deactivate, OccurredAt: ago(time.Minute), Events: []string{""}}).with(func(s *scene) { s.req.ID = "" }), map[string]string{newer: "go"}},
+		"offboarding, undone since":                    {fresh().changed(newer, done).with(leaving), map[string]string{newer: "go"}},
+		"the activation that undid it":                 {activate(newer).has(key(newer, false)).changed(newer, done), map[string]string{newer: "go"}},
 	}.run(t)
 }

@@ -101,6 +101,16 @@ func (r Request) Fingerprint() string {
 	return fmt.Sprintf("%x", sha256.Sum256(encoded))
 }
 
+// Event is the same for requests about the same event, however they arrive: those with the same id, source, action and
+// time. Senders that give every event the same id differ in the time. It is empty where there is no id.
+func (r Request) Event() string {
+	if r.ID == "" {
+		return ""
+	}
+	named := fmt.Sprintf("%q %q %q %s", r.ID, r.Source, r.Action, r.OccurredAt.UTC().Format(time.RFC3339Nano))
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(named)))[:32]
+}
+
 // Limits of a request's fields: longer ones are mistakes, and would end in logs and messages.
 const (
 	maxKeys       = 100

@@ -191,7 +191,7 @@ func testMemory(t *testing.T, open opener) {
 				"00e1": {
 					Action: guard.Deactivate, At: noon(), OccurredAt: noon().Add(-time.Second + time.Nanosecond),
 					Actor:  guard.Actor{Kind: guard.Operator, Name: "Olga", Email: "olga@example.com"},
-					Reason: "left the company", Source: "okta", RequestID: "evt-1", Overridden: []guard.Rule{guard.LastActiveKey},
+					Reason: "left the company", Source: "okta", RequestID: "evt-1", Overridden: []guard.Rule{guard.LastActiveKey}, Events: []string{"1f", "2e"},
 				},
 				"00e2": {Action: guard.Activate, At: noon(), OccurredAt: noon(), Actor: guard.Actor{Kind: guard.Schedule}, RequestID: "evt-2"},
 			},

@@ -27,9 +27,11 @@ func (r run) entry(reading guard.Reading, verdicts []guard.Verdict, results []gu
 			made := change
 			made.Overridden = k.Overridden
 			made.OccurredAt = latest(change.OccurredAt, last.OccurredAt)
+			made.Events = r.events(last.Events)
 			entry.Changes[k.ID] = made
 		case guard.Unchanged:
 			seen := change
+			seen.Events = r.events(last.Events)
 			if !slices.ContainsFunc(reading.Keys, func(known guard.Key) bool { return known.ID == k.ID }) {
 				seen.Action = guard.Delete
 			}
@@ -73,13 +75,26 @@ func stillOn(reading guard.Reading, results []guard.KeyResult) bool {
 // A switch the ledger knows keeps its date and its actor, and is as new as the newest event that wanted it. One
 // that was made elsewhere starts its grace period when it is first seen.
 func stillSo(last, seen guard.Change) (change guard.Change, news bool) {
+	seen.OccurredAt = latest(seen.OccurredAt, last.OccurredAt)
 	if last.Action != seen.Action {
-		seen.OccurredAt = latest(seen.OccurredAt, last.OccurredAt)
 		return seen, true
 	}
-	news = seen.OccurredAt.After(last.OccurredAt)
-	last.OccurredAt = latest(seen.OccurredAt, last.OccurredAt)
+	news = seen.OccurredAt.After(last.OccurredAt) || !slices.Equal(seen.Events, last.Events)
+	last.OccurredAt, last.Events = seen.OccurredAt, seen.Events
 	return last, news
+}
+
+// rememberedEvents is how many events of a key are told from new ones when they arrive again.
+const rememberedEvents = 8
+
+// events adds the request's event to those that decided on the key before.
+func (r run) events(before []string) []string {
+	event := r.req.Event()
+	if event == "" || slices.Contains(before, event) {
+		return before
+	}
+	all := append(slices.Clone(before), event)
+	return all[max(0, len(all)-rememberedEvents):]
 }
 
 // latest keeps the time of events from going back: the guard lets events of the same second pass in any order, and

@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -36,7 +37,7 @@ func TestOffboardingSwitchesOffEveryKeyOnce(t *testing.T) {
 	want(t, "buckets", memory.Buckets.Ownership, guard.OwnsNone)
 	want(t, "remembered", memory.Changes[newer], guard.Change{
 		Action: guard.Deactivate, At: first, OccurredAt: first, Actor: guard.Actor{Kind: guard.System, Name: "hr"},
-		Reason: "left the company", Source: "hr", RequestID: "e1",
+		Reason: "left the company", Source: "hr", RequestID: "e1", Events: []string{w.leaving().Event()},
 	})
 	if len(w.announced) != 1 || w.announced[0].Reason != "left the company" || len(w.announced[0].Keys) != 4 {
 		t.Errorf("announced: %+v", w.announced)
@@ -75,6 +76,40 @@ func TestTheSameEventChangesNothingTheSecondTime(t *testing.T) {
 	w.api.SwitchKey(alice.ID, older, true)
 	w.pass(2 * time.Minute)
 	want(t, "offboarding again, after a person undid it", w.do(t, leaving), map[string]string{older: "changed", newer: "unchanged"})
+}
+
+func TestAnEventThatFoundNothingToDoChangesNothingLater(t *testing.T) {
+	w := newWorld(t)
+	alice := w.alice(older, newer)
+	events := []guard.Request{w.request(older)}
+	want(t, "the first event", w.do(t, events[0]), map[string]string{older: "changed"})
+	for i := range 3 { // One of them in the same second as the first.
+		w.pass(time.Duration(i) * time.Hour)
+		event := w.request(older)
+		event.ID = fmt.Sprint("later ", i)
+		events = append(events, event)
+		want(t, "another event", w.do(t, event), map[string]string{older: "unchanged"})
+	}
+	w.pass(time.Hour)
+	w.api.SwitchKey(alice.ID, older, true) // As a person does in the console.
+	for _, event := range events {
+		want(t, "again, after a person undid it", w.do(t, event), map[string]string{older: "unchanged"})
+	}
+	want(t, "keys", w.active(alice), map[string]bool{older: true, newer: true})
+	want(t, "remembered", w.recall(t, alice).Changes[older].RequestID, "e1")
+
+	for range 10 {
+		event := w.request(off)
+		event.ID = fmt.Sprint("event ", w.now())
+		w.pass(time.Second)
+		event.Keys = []string{newer}
+		want(t, "more events", w.do(t, event), map[string]string{newer: "changed"})
+		event.Action, event.OccurredAt = guard.Activate, w.now()
+		want(t, "more events", w.do(t, event), map[string]string{newer: "changed"})
+	}
+	if remembered := len(w.recall(t, alice).Changes[newer].Events); remembered != 8 {
+		t.Errorf("%d events are remembered, want 8", remembered)
+	}
 }
 
 func TestAnOlderEventUndoesNothing(t *testing.T) {
