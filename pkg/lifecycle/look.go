@@ -30,9 +30,11 @@ func (r run) lookAgain(ctx context.Context, user guard.User, verdicts []guard.Ve
 	if len(off) == 0 {
 		return true
 	}
+	looking, stop := until(ctx, lookingTime)
+	defer stop()
+	keys, unread := r.settledKeys(looking, user, results)
 	ctx, cancel := until(ctx, recordingTime)
 	defer cancel()
-	keys, unread := r.settledKeys(ctx, user, results)
 	var others []guard.Key
 	for _, k := range guard.ActiveKeys(keys) {
 		if _, ours := tried[k.ID]; !ours {

@@ -9,7 +9,9 @@ import (
 const (
 	// finishingTime: no more reading and writing begins, and what is under way is given up.
 	finishingTime = 3 * time.Second
-	// recordingTime: the second look gives up, and the ledger has its turn.
+	// lookingTime: the second look stops reading, and if it could not make sure, a key goes back on.
+	lookingTime = 2500 * time.Millisecond
+	// recordingTime: no more key goes back on, and the ledger has its turn.
 	recordingTime = 2 * time.Second
 	// announcingTime: the ledger gives up, and the bus has its turn.
 	announcingTime = time.Second
