@@ -66,6 +66,15 @@ func (r run) judge(ctx context.Context, reading *guard.Reading) ([]guard.Verdict
 	if !r.req.Offboarding && len(verdicts) > 0 && count(verdicts, guard.Verdict.Missing) == len(verdicts) {
 		return nil, &guard.Error{Kind: guard.NotFound, Message: verdicts[0].Message, Remedy: "GET /v1/users/{user}/keys lists the keys."}
 	}
+	// What an earlier request did without learning of it was given back, and is counted now that it shows.
+	unheard := count(verdicts, func(v guard.Verdict) bool {
+		return v.Outcome == guard.Unchanged && reading.Memory.Attempts[v.KeyID].Action == r.req.Action
+	})
+	if unheard > 0 {
+		if _, err := r.Ledger.Reserve(ctx, unheard, 0); err != nil {
+			return nil, err
+		}
+	}
 	planned := count(verdicts, guard.Verdict.Allowed)
 	if planned == 0 {
 		return verdicts, nil
