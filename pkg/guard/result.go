@@ -37,7 +37,7 @@ const (
 	UserCanCreateKeys WarningCode = "user_can_create_keys"
 	// UnknownUser: the person who left has no IONOS user, so there was nothing to switch off.
 	UnknownUser WarningCode = "unknown_user"
-	// NotAnnounced: the outcome could not be put on the bus.
+	// NotAnnounced: the bus did not confirm that it has the outcome.
 	NotAnnounced WarningCode = "not_announced"
 )
 

@@ -143,7 +143,7 @@ func (l *Lifecycle) announce(ctx context.Context, req guard.Request, result guar
 		return guard.Warning{}, false
 	}
 	l.Logger.ErrorContext(ctx, "outcome not announced", slog.String("request", req.ID), slog.Any("error", err))
-	return guard.Warning{Code: guard.NotAnnounced, Message: "The outcome could not be put on the bus; it is in the function's log, and changes are in the ledger."}, true
+	return guard.Warning{Code: guard.NotAnnounced, Message: "The bus did not confirm that it has the outcome; it is in the function's log, and changes are in the ledger."}, true
 }
 
 // log writes a line for each key: what became of it, who asked and why.

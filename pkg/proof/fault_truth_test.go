@@ -117,8 +117,7 @@ func (tr *truth) announcements(d delivery) {
 	}
 }
 
-// writes checks that only the keys that the request is about were written to. that no guarded request took the
-// user's last active key.
+// writes checks that only the keys that the request is about were written to.
 func (tr *truth) writes(d delivery) {
 	wanted := tr.errand.wanted(tr.alice)
 	for _, key := range tr.alice.keys {
@@ -221,7 +220,7 @@ func (tr *truth) counted(t *testing.T) int {
 func (tr *truth) freed(t *testing.T) {
 	t.Helper()
 	if tr.deliveries[len(tr.deliveries)-1].leaseLeft {
-		time.Sleep(invocationTime + 10*time.Second)
+		<-time.After(invocationTime + 10*time.Second)
 	}
 	if err := tr.memory.Acquire(t.Context(), tr.alice.ID, "somebody else", time.Nanosecond); err != nil {
 		tr.lie("the lease is still taken: %v", err)
