@@ -294,7 +294,7 @@ func (j judgement) keepOne(verdicts []Verdict) {
 		message, remedy := lastActiveKey(key, j.read.User)
 		j.refuse(of(verdicts, key), LastActiveKey, message, remedy)
 	}
-	if owns := j.ownership(); j.req.Action == Delete && len(going) > 0 && len(staying) == 0 && owns != OwnsNone {
+	if owns := Owned(j.read); j.req.Action == Delete && len(going) > 0 && len(staying) == 0 && owns != OwnsNone {
 		key := Newest(going)
 		message, remedy := onlyKeyWithBuckets(key, j.read.User, owns)
 		j.refuse(of(verdicts, key), OnlyKeyWithBuckets, message, remedy)
@@ -308,12 +308,12 @@ func of(verdicts []Verdict, key Key) *Verdict {
 // answerSlack is how much later than the remembered answer the API may date the switch that followed it.
 const answerSlack = time.Minute
 
-// ownership is the remembered answer to the question who owns buckets, as long as no key of the user can have
+// Owned is the remembered answer to the question who owns buckets, as long as no key of the user can have
 // been active since: whoever had one may have made a bucket.
-func (j judgement) ownership() Ownership {
-	answer := j.read.Memory.Buckets
-	for _, k := range j.read.Keys {
-		if k.Created.After(answer.At) || k.Modified.After(answer.At.Add(answerSlack)) || j.read.Memory.Changes[k.ID].At.After(answer.At) {
+func Owned(reading Reading) Ownership {
+	answer := reading.Memory.Buckets
+	for _, k := range reading.Keys {
+		if k.Created.After(answer.At) || k.Modified.After(answer.At.Add(answerSlack)) || reading.Memory.Changes[k.ID].At.After(answer.At) {
 			return OwnsUnknown
 		}
 	}

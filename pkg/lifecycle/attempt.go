@@ -27,6 +27,10 @@ func (r run) setOut(ctx context.Context, reading *guard.Reading, verdicts []guar
 	if entry.OffboardedAt.IsZero() && len(entry.Attempts) == 0 {
 		return nil
 	}
+	if r.req.Action == guard.Delete && reading.Memory.Buckets.Ownership != "" && guard.Owned(*reading) == guard.OwnsUnknown {
+		// What says that the answer is out of date may go with the key.
+		entry.Buckets = guard.BucketAnswer{Ownership: guard.OwnsUnknown, At: attempt.At}
+	}
 	reading.Memory.Attempts = merged(reading.Memory.Attempts, entry.Attempts)
 	return r.Ledger.Record(ctx, reading.User.ID, entry)
 }

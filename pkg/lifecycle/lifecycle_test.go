@@ -601,6 +601,21 @@ func TestAnActivationForgetsTheBuckets(t *testing.T) {
 	want(t, "buckets", w.recall(t, alice).Buckets.Ownership, guard.OwnsUnknown)
 }
 
+func TestADeletedKeyThatWasUsedLeavesNobodySureOfTheBuckets(t *testing.T) {
+	w := newWorld(t)
+	w.api.ModifiedMetadata = true
+	alice := w.alice(older, newer)
+	w.do(t, w.leaving())
+	want(t, "buckets", w.recall(t, alice).Buckets.Ownership, guard.OwnsNone)
+	w.pass(time.Hour)
+	w.api.SwitchKey(alice.ID, older, true)
+	w.pass(time.Hour)
+	w.api.SwitchKey(alice.ID, older, false)
+	w.pass(31 * 24 * time.Hour)
+	want(t, "deletion of the key that was used", w.do(t, w.deletion(older)), map[string]string{older: "changed"})
+	want(t, "deletion of the only one", w.do(t, w.deletion(newer)), map[string]string{newer: "only_key_with_buckets"})
+}
+
 func TestTheGracePeriodStartsWithTheSwitch(t *testing.T) {
 	w := newWorld(t)
 	w.alice(off, newer)
