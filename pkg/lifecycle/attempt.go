@@ -55,10 +55,16 @@ func (r run) finishEarlier(ctx context.Context, reading *guard.Reading) error {
 		for i := range reading.Keys {
 			reading.Keys[i].Active = reading.Keys[i].Active || reading.Keys[i].ID == key.ID
 		}
-		over[key.ID] = guard.Attempt{}
+		over[key.ID] = r.puttingBack()
 	}
 	reading.Memory.Attempts = merged(reading.Memory.Attempts, over)
 	return r.Ledger.Record(ctx, reading.User.ID, guard.Memory{Attempts: over})
+}
+
+// puttingBack is what the ledger remembers of a key that was just switched back on: for a while a reading may still
+// show it as off, and nobody may take it for inactive.
+func (r run) puttingBack() guard.Attempt {
+	return guard.Attempt{Action: guard.Activate, At: r.Clock(), RequestID: r.req.ID}
 }
 
 func merged(attempts, more map[string]guard.Attempt) map[string]guard.Attempt {

@@ -22,6 +22,9 @@ func (r run) entry(reading guard.Reading, verdicts []guard.Verdict, results []gu
 		if verdicts[i].Allowed() && k.Outcome != guard.Failed {
 			entry.Attempts[k.ID] = guard.Attempt{}
 		}
+		if verdicts[i].Allowed() && k.Outcome == guard.Refused {
+			entry.Attempts[k.ID] = r.puttingBack()
+		}
 		switch k.Outcome {
 		case guard.Changed:
 			made := change

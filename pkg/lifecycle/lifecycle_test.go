@@ -193,6 +193,18 @@ func TestTheSecondLookMindsLegacyKeysAndLaggingReads(t *testing.T) {
 	want(t, "keys", w.active(alice), map[string]bool{older: true, legacy: true})
 }
 
+func TestAKeyThatWasSwitchedBackOnIsNotTakenForInactive(t *testing.T) {
+	w := newWorld(t)
+	w.api.Lag = 1 // The switch back on does not show in the next reading.
+	alice := w.alice(older, newer)
+	w.api.Fault = ionostest.Nth(1, ionostest.On(http.MethodPut, ionostest.Meanwhile(func() { w.api.SwitchKey(alice.ID, newer, false) })))
+	want(t, "outcomes", w.do(t, w.request(older)), map[string]string{older: "last_active_key"})
+	req := w.deletion(older)
+	req.Override = []guard.Rule{guard.GracePeriod}
+	want(t, "deletion", w.do(t, req), map[string]string{older: "still_active"})
+	want(t, "keys", w.active(alice), map[string]bool{older: true, newer: false})
+}
+
 func TestWithoutASecondLookTheKeyGoesBackOn(t *testing.T) {
 	w := newWorld(t)
 	alice := w.alice(older, newer)
@@ -341,7 +353,11 @@ func TestWhoDiesBeforeTheSecondLookIsFollowedUp(t *testing.T) {
 			w.pass(2 * time.Minute)
 			want(t, "outcomes", w.do(t, test.next(w)), test.want)
 			want(t, "keys", w.active(alice), test.wantActive)
-			want(t, "attempts left", len(w.recall(t, alice).Attempts), 0)
+			for id, attempt := range w.recall(t, alice).Attempts {
+				if attempt.Guarded {
+					t.Errorf("an attempt is left of key %s", id)
+				}
+			}
 			writes := w.calls(http.MethodPut)
 			w.do(t, test.next(w))
 			want(t, "writes of the next request", w.calls(http.MethodPut), writes)
