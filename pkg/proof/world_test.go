@@ -32,6 +32,7 @@ type world struct {
 	// cloud, storage and events lead to the Cloud API, to Object Storage and to EventBridge.
 	cloud, storage, events http.RoundTripper
 	ledgerFile             string
+	clock                  func() time.Time
 	log                    *bytes.Buffer
 	logger                 *slog.Logger
 
@@ -51,7 +52,7 @@ type ledgerCalls interface {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	<-time.After(time.Until(time.Date(2026, time.November, 22, 12, 0, 0, 0, time.UTC))) // A bubble begins in 2000.
-	w := &world{t: t, api: &ionostest.Server{Now: time.Now}, log: new(bytes.Buffer), ledgerFile: filepath.Join(t.TempDir(), "ledger.db")}
+	w := &world{t: t, api: &ionostest.Server{Now: time.Now}, clock: time.Now, log: new(bytes.Buffer), ledgerFile: filepath.Join(t.TempDir(), "ledger.db")}
 	w.logger = slog.New(slog.NewJSONHandler(w.log, nil))
 	w.self = w.api.AddUser(ionostest.User{Email: "keyreeve@example.com", Administrator: true})
 	w.api.AddUser(ionostest.User{Email: "operator@example.com", Administrator: true})
@@ -64,7 +65,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) process() *lifecycle.Lifecycle {
 	w.t.Helper()
 	client, err := ionos.New(ionos.Config{
-		Token: w.api.Token(w.self.ID), URL: "http://ionos.example" + ionostest.BasePath, Transport: w.cloud, Clock: time.Now, Logger: w.logger,
+		Token: w.api.Token(w.self.ID), URL: "http://ionos.example" + ionostest.BasePath, Transport: w.cloud, Clock: w.clock, Logger: w.logger,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -72,7 +73,7 @@ func (w *world) process() *lifecycle.Lifecycle {
 	memory := w.ledger()
 	return &lifecycle.Lifecycle{
 		Reader: lifecycle.Reader{
-			Users: client, Keys: client, Ledger: memory, Self: client.Self(), Clock: time.Now,
+			Users: client, Keys: client, Ledger: memory, Self: client.Self(), Clock: w.clock,
 			Policy: guard.Policy{DeleteGrace: 720 * time.Hour, EventMaxAge: 24 * time.Hour, MaxChanges: 50},
 		},
 		Leases: memory, Logger: w.logger, Holder: w.holder,
@@ -80,7 +81,7 @@ func (w *world) process() *lifecycle.Lifecycle {
 			Endpoint: "http://storage.example", Logger: w.logger, Transport: w.storage, Clock: time.Now, Credentials: client.KeysWithSecrets,
 		}),
 		Bus: bus.New(bus.Config{
-			Name: "proof", Region: "eu-central-1", Endpoint: "http://events.example", Transport: w.events, Clock: time.Now,
+			Name: "proof", Region: "eu-central-1", Endpoint: "http://events.example", Transport: w.events, Clock: w.clock,
 			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 				return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 			}),
@@ -90,7 +91,7 @@ func (w *world) process() *lifecycle.Lifecycle {
 
 func (w *world) ledger() ledgerCalls {
 	w.t.Helper()
-	memory, err := ledger.OpenBolt(w.t.Context(), w.ledgerFile, time.Now)
+	memory, err := ledger.OpenBolt(w.t.Context(), w.ledgerFile, w.clock)
 	if err != nil {
 		w.t.Fatal(err)
 	}
