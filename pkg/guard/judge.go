@@ -249,6 +249,12 @@ func MustStay(switchedOff, remaining []Key) (Key, bool) {
 	return newest, true
 }
 
+// MayGoBackOn reports whether a key that a guarded deactivation switched off may be switched back on: not one of
+// somebody who left, unless it was activated since.
+func MayGoBackOn(reading Reading, keyID string) bool {
+	return reading.Memory.OffboardedAt.IsZero() || reading.Memory.Changes[keyID].Action == Activate
+}
+
 // followUp is for how long an earlier request is looked after that died: queues deliver it again by then. Later,
 // keys are off because people want them off.
 const followUp = time.Hour
@@ -261,7 +267,7 @@ func LeftOff(reading Reading, now time.Time) (left Key, must bool, settled []str
 	var off, others []Key
 	for _, k := range reading.Keys {
 		attempt := reading.Memory.Attempts[k.ID]
-		recent := now.Sub(attempt.At) < followUp && reading.Memory.OffboardedAt.IsZero()
+		recent := now.Sub(attempt.At) < followUp && MayGoBackOn(reading, k.ID)
 		switch {
 		case j.surelyActive(k):
 			others = append(others, k)

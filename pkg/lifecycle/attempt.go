@@ -61,8 +61,7 @@ func (r run) finishEarlier(ctx context.Context, reading *guard.Reading) error {
 	return r.Ledger.Record(ctx, reading.User.ID, guard.Memory{Attempts: over})
 }
 
-// puttingBack is what the ledger remembers of a key that was just switched back on: for a while a reading may still
-// show it as off, and nobody may take it for inactive.
+// puttingBack is what the ledger remembers of a key that is switched back on.
 func (r run) puttingBack() guard.Attempt {
 	return guard.Attempt{Action: guard.Activate, At: r.Clock(), RequestID: r.req.ID}
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // entry is what the ledger is to remember of the outcomes. What was attempted and failed may be carried out yet, so
-// such an attempt stays in mind; sure says that the second look left nothing to follow up.
-func (r run) entry(reading guard.Reading, verdicts []guard.Verdict, results []guard.KeyResult, owned guard.Ownership, sure bool) guard.Memory {
+// such an attempt stays in mind.
+func (r run) entry(reading guard.Reading, verdicts []guard.Verdict, results []guard.KeyResult, owned guard.Ownership, second look) guard.Memory {
 	entry := guard.Memory{
 		Changes: make(map[string]guard.Change), Refusals: make(map[string]guard.Refusal), Attempts: make(map[string]guard.Attempt),
 	}
@@ -19,11 +19,8 @@ func (r run) entry(reading guard.Reading, verdicts []guard.Verdict, results []gu
 	}
 	for i, k := range results {
 		last := reading.Memory.Changes[k.ID]
-		if verdicts[i].Allowed() && k.Outcome != guard.Failed {
-			entry.Attempts[k.ID] = guard.Attempt{}
-		}
-		if verdicts[i].Allowed() && k.Outcome == guard.Refused {
-			entry.Attempts[k.ID] = r.puttingBack()
+		if verdicts[i].Allowed() {
+			entry.Attempts[k.ID] = r.remaining(reading.Memory.Attempts[k.ID], k, second)
 		}
 		switch k.Outcome {
 		case guard.Changed:
@@ -48,12 +45,7 @@ func (r run) entry(reading guard.Reading, verdicts []guard.Verdict, results []gu
 			if !k.Rule.OfTheMoment() {
 				entry.Refusals[k.ID] = guard.Refusal{Rule: k.Rule, Message: k.Message, Remedy: k.Remedy, Fingerprint: r.req.Fingerprint()}
 			}
-		case guard.Failed:
-			if attempt := reading.Memory.Attempts[k.ID]; attempt.Guarded && sure {
-				attempt.Guarded = false
-				entry.Attempts[k.ID] = attempt
-			}
-		case guard.Superseded:
+		case guard.Superseded, guard.Failed:
 		}
 	}
 	switch {
@@ -64,6 +56,20 @@ func (r run) entry(reading guard.Reading, verdicts []guard.Verdict, results []gu
 		entry.Buckets = guard.BucketAnswer{Ownership: guard.OwnsUnknown, At: change.At}
 	}
 	return entry
+}
+
+// remaining is what stays in mind of an attempt after its outcome. A key that was just switched back on may show as
+// off for a while, and nobody may take it for inactive.
+func (r run) remaining(attempt guard.Attempt, outcome guard.KeyResult, second look) guard.Attempt {
+	switch {
+	case outcome.ID == second.backOn:
+		return r.puttingBack()
+	case outcome.Outcome != guard.Failed:
+		return guard.Attempt{}
+	default:
+		attempt.Guarded = attempt.Guarded && !second.sure
+		return attempt
+	}
 }
 
 // stillOn reports whether a key that was read as active may still be, as it could not be switched off.

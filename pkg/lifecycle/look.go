@@ -16,19 +16,30 @@ const (
 	settleReads = 5
 )
 
+// look is what a second look came to.
+type look struct {
+	// sure is true where nothing is left to follow up.
+	sure bool
+	// backOn is the id of the key that was switched back on, if there is one.
+	backOn string
+}
+
 // lookAgain makes sure that a guarded deactivation left its user an active key, whatever else happened at the same
 // moment, and switches one back on if not. Keys that were tried count as off, whatever became of it. Where it
-// cannot be read, nobody can be sure, and the key goes back on. It returns false where it could not make sure.
-func (r run) lookAgain(ctx context.Context, user guard.User, verdicts []guard.Verdict, results []guard.KeyResult) (sure bool) {
-	tried := make(map[string]int)
+// cannot be read, nobody can be sure, and the key goes back on.
+func (r run) lookAgain(ctx context.Context, reading guard.Reading, verdicts []guard.Verdict, results []guard.KeyResult) look {
+	user, tried := reading.User, make(map[string]int)
 	var off []guard.Key
 	for i, v := range verdicts {
 		if v.Allowed() {
-			off, tried[v.KeyID] = append(off, v.Key), i
+			tried[v.KeyID] = i
+			if guard.MayGoBackOn(reading, v.KeyID) {
+				off = append(off, v.Key)
+			}
 		}
 	}
 	if len(off) == 0 {
-		return true
+		return look{sure: true}
 	}
 	looking, stop := until(ctx, lookingTime)
 	defer stop()
@@ -41,17 +52,17 @@ func (r run) lookAgain(ctx context.Context, user guard.User, verdicts []guard.Ve
 			others = append(others, k)
 		}
 	}
-	sure = true
+	sure := true
 	for {
 		last, must := guard.MustStay(off, others)
 		if !must {
-			return sure
+			return look{sure: sure}
 		}
 		i := tried[last.ID]
 		err := r.Keys.SwitchKey(ctx, user.ID, last.ID, true)
 		if err == nil {
 			results[i] = switchedBackOn(last.ID, unread)
-			return sure
+			return look{sure: sure, backOn: last.ID}
 		}
 		sure = false
 		results[i] = failed(last.ID, err, false)

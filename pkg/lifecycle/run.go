@@ -43,8 +43,11 @@ func (r run) carryOut(ctx context.Context, user guard.User, administers bool) (g
 		return guard.Result{}, err
 	}
 	keys, owned := r.act(working, reading, verdicts, buckets)
-	sure := !r.req.Guarded() || r.lookAgain(ctx, user, verdicts, keys)
-	if err := r.record(ctx, user, keys, r.entry(reading, verdicts, keys, owned, sure)); err != nil {
+	second := look{sure: true}
+	if r.req.Guarded() {
+		second = r.lookAgain(ctx, reading, verdicts, keys)
+	}
+	if err := r.record(ctx, user, keys, r.entry(reading, verdicts, keys, owned, second)); err != nil {
 		return guard.Result{}, err
 	}
 	r.giveBack(ctx, verdicts, keys)

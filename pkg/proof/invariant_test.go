@@ -38,7 +38,7 @@ func broken(invariant int, format string, args ...any) *violation {
 // deleting request's last reading does not count: the API has no conditional delete.
 //
 // 3. No request changes a key that a newer event changed, or is about to record that it did. No request changes a key
-// when the same event is recorded as the cause of a change of it; an offboarding may. Putting back a key that a
+// when the same event is recorded as one that decided on it; an offboarding may. Putting back a key that a
 // guarded deactivation switched off undoes that one, whoever does it, and is no change of its own.
 //
 // 5. Each request tells one outcome a key. What it says it changed, it wrote exactly once, and last, and to effect, unless the hand
@@ -83,7 +83,7 @@ type keyFacts struct {
 	given bool
 	// writer is the request, counted from 1, that changed the key last, if it has not died.
 	writer int
-	// newest is the time of the newest event that is recorded as having changed the key, and told are those recorded.
+	// newest is the time of the newest event that is recorded as having decided on the key, and told are those recorded.
 	newest int64
 	told   requestSet
 	// since is the last switch; used is true once the key was switched on, and seen once a reading could show that.
@@ -194,13 +194,10 @@ func (o *observer) record(m move) {
 		key := &o.keys[indexOf(o.about.keys, id)]
 		key.doubtful = true
 		key.newest = max(key.newest, change.OccurredAt.Unix())
-		if req := o.about.requests[m.by]; change.RequestID == req.ID && change.OccurredAt.Equal(req.OccurredAt) {
-			for i, other := range o.about.requests { // Of events of the same second the ledger knows the last.
-				if other.OccurredAt.Equal(req.OccurredAt) {
-					key.told &^= just(i)
-				}
+		for i, req := range o.about.requests {
+			if slices.Contains(change.Events, req.Event()) {
+				key.told |= just(i)
 			}
-			key.told |= just(m.by)
 		}
 	}
 }
