@@ -121,9 +121,11 @@ type Memory struct {
 // the record of the outcome: where one is found, the request failed or died in between, and nobody knows how far it
 // got. The zero Attempt stands for none.
 type Attempt struct {
-	Action    Action    `json:"action"`
-	At        time.Time `json:"at"`
-	RequestID string    `json:"requestId"`
+	Action Action    `json:"action"`
+	At     time.Time `json:"at"`
+	// OccurredAt is the time of the event that asked for it; zero where it is Keyreeve's own doing.
+	OccurredAt time.Time `json:"occurredAt,omitzero"`
+	RequestID  string    `json:"requestId"`
 	// Guarded is true for a deactivation that must not leave its user without an active key.
 	Guarded bool `json:"guarded,omitempty"`
 }

@@ -20,6 +20,15 @@ type Reading struct {
 	RecentChanges int
 }
 
+// Shows reports whether the user's key was read as the action leaves it.
+func (r Reading) Shows(action Action, keyID string) bool {
+	i := slices.IndexFunc(r.Keys, func(k Key) bool { return k.ID == keyID })
+	if action == Delete {
+		return i < 0
+	}
+	return i >= 0 && r.Keys[i].Active == (action == Activate)
+}
+
 // Verdict is what the guard says of one key. No Outcome means: go ahead.
 type Verdict struct {
 	KeyID string
@@ -128,6 +137,10 @@ func (j judgement) judge(id string) Verdict {
 		verdict.Outcome = Superseded
 		verdict.Message = "A newer event, of " + when(last.OccurredAt) + ", already decided on this key (" + string(last.Action) + ")."
 		return verdict
+	case j.overtaken(id):
+		verdict.Outcome = Superseded
+		verdict.Message = "A newer event set out to " + string(j.read.Memory.Attempts[id].Action) + " this key, and did not tell the end of it."
+		return verdict
 	case gone && (last.Action != "" || j.read.Memory.Attempts[id].Action == Delete) && j.req.Action != Activate:
 		verdict.Outcome = Unchanged
 		return verdict
@@ -160,6 +173,12 @@ func tooLate(event, last time.Time) bool {
 		last = last.Truncate(time.Second)
 	}
 	return event.Before(last)
+}
+
+// overtaken reports whether a newer event tried to do something else to the key.
+func (j judgement) overtaken(id string) bool {
+	attempt := j.read.Memory.Attempts[id]
+	return attempt.Action != j.req.Action && tooLate(j.req.OccurredAt, attempt.OccurredAt)
 }
 
 // settling is how long after a change the API may still show the state before it.
@@ -255,32 +274,61 @@ func MayGoBackOn(reading Reading, keyID string) bool {
 	return reading.Memory.OffboardedAt.IsZero() || reading.Memory.Changes[keyID].Action == Activate
 }
 
-// followUp is for how long an earlier request is looked after that died: queues deliver it again by then. Later,
-// keys are off because people want them off.
-const followUp = time.Hour
+const (
+	// followUpTime is for how long an earlier request is looked after that died: queues deliver it again by then.
+	// Later, keys are off because people want them off.
+	followUpTime = time.Hour
+	// switchTime is how much later than the attempt the API may date a switch that came of it.
+	switchTime = 2 * time.Minute
+)
 
-// LeftOff returns the key that has to go back on because a request failed after it had begun to switch off keys and
-// before it had looked again, and whether there is such a key. Settled are the ids of the keys of such requests that
-// need not be asked about again once that is done.
-func LeftOff(reading Reading, now time.Time) (left Key, must bool, settled []string) {
-	j := judgement{read: reading, now: now}
+// FollowUp is what earlier requests that failed or died in between have left to do, by key id.
+type FollowUp struct {
+	// BackOn is the key that has to go back on, if there is one: it was switched off by a guarded deactivation that
+	// did not look again, and without it the user may have none.
+	BackOn string
+	// Settled are the keys of such deactivations that need not be asked about again once that is done.
+	Settled []string
+	// Forgotten are keys that are gone, about which nobody will hear any more.
+	Forgotten []string
+}
+
+// Unfinished says what there is to follow up.
+func Unfinished(reading Reading, policy Policy, now time.Time) FollowUp {
+	j := judgement{read: reading, policy: policy, now: now}
+	var follow FollowUp
 	var off, others []Key
 	for _, k := range reading.Keys {
-		attempt := reading.Memory.Attempts[k.ID]
-		recent := now.Sub(attempt.At) < followUp && MayGoBackOn(reading, k.ID)
+		guarded := reading.Memory.Attempts[k.ID].Guarded
 		switch {
 		case j.surelyActive(k):
 			others = append(others, k)
-		case attempt.Guarded && recent:
+		case guarded && j.leftOff(k):
 			off = append(off, k)
 		}
 		// A reading that does not show the change yet may hide as well what others did before it.
-		if attempt.Guarded && (!k.Active || j.surelyActive(k)) {
-			settled = append(settled, k.ID)
+		if guarded && (!k.Active || j.surelyActive(k)) {
+			follow.Settled = append(follow.Settled, k.ID)
 		}
 	}
-	left, must = MustStay(off, others)
-	return left, must, settled
+	if left, must := MustStay(off, others); must {
+		follow.BackOn = left.ID
+	}
+	for id, attempt := range reading.Memory.Attempts {
+		if reading.Shows(Delete, id) && now.Sub(attempt.At) >= followUpTime {
+			follow.Forgotten = append(follow.Forgotten, id)
+		}
+	}
+	return follow
+}
+
+// leftOff reports whether it is the attempt, as far as anybody can know, that the key is off because of: not somebody
+// who switched it later, nor that its user left.
+func (j judgement) leftOff(k Key) bool {
+	attempt := j.read.Memory.Attempts[k.ID]
+	exempt, _ := j.exempt(k)
+	return exempt == "" && MayGoBackOn(j.read, k.ID) &&
+		j.now.Sub(attempt.At) < followUpTime && !k.Modified.After(attempt.At.Add(switchTime))
 }
 
 // keepOne applies the rules about a user's last key to those that passed so far.

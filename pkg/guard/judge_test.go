@@ -438,52 +438,59 @@ func TestChangesThatDoNotShowYet(t *testing.T) {
 func TestAttemptsNobodyKnowsTheEndOf(t *testing.T) {
 	const moment, long = 10 * time.Second, 2 * time.Minute
 	both := []guard.Key{key(inactive, false), key(newer, true)}
+	byNewer := func(s *scene) {
+		attempt := s.reading.Memory.Attempts[newer]
+		attempt.OccurredAt = ago(0)
+		s.reading.Memory.Attempts[newer] = attempt
+	}
 	judgements{
-		"activation, to be deleted":                {remove(inactive).has(both...).tried(guard.Activate, inactive, moment), map[string]string{inactive: "still_active"}},
-		"activation long ago, to be deleted":       {remove(inactive).has(both...).tried(guard.Activate, inactive, long), map[string]string{inactive: "go"}},
-		"activation, to be deactivated":            {deactivate(inactive).has(both...).tried(guard.Activate, inactive, moment), map[string]string{inactive: "go"}},
-		"deactivation, to be activated":            {activate(newer).has(key(newer, true)).tried(guard.Deactivate, newer, moment), map[string]string{newer: "go"}},
-		"deactivation, no replacement":             {deactivate(newer).has(key(newer, true), key(older, true)).tried(guard.Deactivate, older, moment), map[string]string{newer: "last_active_key"}},
-		"deactivation long ago, still active":      {deactivate(newer).has(key(newer, true), key(older, true)).tried(guard.Deactivate, older, long), map[string]string{newer: "go"}},
-		"deletion of a key nobody knew, gone":      {newScene(guard.Delete, []string{older}).has(key(newer, true)).tried(guard.Delete, older, long), map[string]string{older: "unchanged"}},
-		"deletion, still there, deleted again":     {remove(inactive).has(both...).tried(guard.Delete, inactive, moment), map[string]string{inactive: "go"}},
-		"deletion, and so perhaps not the other's": {remove(inactive).has(key(inactive, false), key(older, false)).tried(guard.Delete, older, moment), map[string]string{inactive: "only_key_with_buckets"}},
+		"activation, to be deleted":                      {remove(inactive).has(both...).tried(guard.Activate, inactive, moment), map[string]string{inactive: "still_active"}},
+		"activation long ago, to be deleted":             {remove(inactive).has(both...).tried(guard.Activate, inactive, long), map[string]string{inactive: "go"}},
+		"activation, to be deactivated":                  {deactivate(inactive).has(both...).tried(guard.Activate, inactive, moment), map[string]string{inactive: "go"}},
+		"deactivation, to be activated":                  {activate(newer).has(key(newer, true)).tried(guard.Deactivate, newer, moment), map[string]string{newer: "go"}},
+		"deactivation, no replacement":                   {deactivate(newer).has(key(newer, true), key(older, true)).tried(guard.Deactivate, older, moment), map[string]string{newer: "last_active_key"}},
+		"deactivation long ago, still active":            {deactivate(newer).has(key(newer, true), key(older, true)).tried(guard.Deactivate, older, long), map[string]string{newer: "go"}},
+		"deactivation by a newer event, to be activated": {activate(newer).has(key(newer, true)).tried(guard.Deactivate, newer, long).with(byNewer), map[string]string{newer: "superseded"}},
+		"deactivation by a newer event, again":           {deactivate(newer).has(both...).override(guard.LastActiveKey).tried(guard.Deactivate, newer, long).with(byNewer), map[string]string{newer: "over last_active_key"}},
+		"deletion of a key nobody knew, gone":            {newScene(guard.Delete, []string{older}).has(key(newer, true)).tried(guard.Delete, older, long), map[string]string{older: "unchanged"}},
+		"deletion, still there, deleted again":           {remove(inactive).has(both...).tried(guard.Delete, inactive, moment), map[string]string{inactive: "go"}},
+		"deletion, and so perhaps not the other's":       {remove(inactive).has(key(inactive, false), key(older, false)).tried(guard.Delete, older, moment), map[string]string{inactive: "only_key_with_buckets"}},
 	}.run(t)
 }
 
-func TestLeftOff(t *testing.T) {
+func TestUnfinished(t *testing.T) {
 	const moment, long = 10 * time.Second, 2 * time.Minute
-	type answer struct {
-		Left    string
-		Settled []string
-	}
 	left := func(age time.Duration, keys ...guard.Key) *scene {
 		return deactivate().has(keys...).tried(guard.Deactivate, older, age)
 	}
 	for name, test := range map[string]struct {
 		scene *scene
-		want  answer
+		want  guard.FollowUp
 	}{
-		"no attempt":                            {deactivate().has(key(older, false)), answer{}},
-		"off, and the user's last":              {left(moment, key(older, false)), answer{older, []string{older}}},
-		"off for long, and the user's last":     {left(long, key(older, false)), answer{older, []string{older}}},
-		"off since nobody remembers":            {left(time.Hour, key(older, false)), answer{"", []string{older}}},
-		"off, and the user has left":            {left(moment, key(older, false)).with(func(s *scene) { s.reading.Memory.OffboardedAt = ago(day) }), answer{"", []string{older}}},
-		"off, beside another":                   {left(moment, key(older, false), key(newer, true)), answer{"", []string{older}}},
-		"off, beside a legacy key":              {left(moment, key(older, false), key(legacy, true)), answer{older, []string{older}}},
-		"does not show, may be the user's last": {left(moment, key(older, true), key(newer, false)), answer{older, nil}},
-		"does not show, beside another":         {left(moment, key(older, true), key(newer, true)), answer{"", nil}},
-		"did not happen, or was undone":         {left(long, key(older, true), key(newer, false)), answer{"", []string{older}}},
-		"beside one that was just switched off": {left(moment, key(older, false), key(newer, true)).changed(newer, guard.Change{Action: guard.Deactivate, At: ago(moment)}), answer{older, []string{older}}},
+		"no attempt":                            {deactivate().has(key(older, false)), guard.FollowUp{}},
+		"off, and the user's last":              {left(moment, key(older, false)), guard.FollowUp{BackOn: older, Settled: []string{older}}},
+		"off for long, and the user's last":     {left(long, key(older, false)), guard.FollowUp{BackOn: older, Settled: []string{older}}},
+		"off since nobody remembers":            {left(time.Hour, key(older, false)), guard.FollowUp{Settled: []string{older}}},
+		"off, and the user has left":            {left(moment, key(older, false)).with(func(s *scene) { s.reading.Memory.OffboardedAt = ago(day) }), guard.FollowUp{Settled: []string{older}}},
+		"off, beside another":                   {left(moment, key(older, false), key(newer, true)), guard.FollowUp{Settled: []string{older}}},
+		"off, beside a legacy key":              {left(moment, key(older, false), key(legacy, true)), guard.FollowUp{BackOn: older, Settled: []string{older}}},
+		"does not show, may be the user's last": {left(moment, key(older, true), key(newer, false)), guard.FollowUp{BackOn: older}},
+		"does not show, beside another":         {left(moment, key(older, true), key(newer, true)), guard.FollowUp{}},
+		"did not happen, or was undone":         {left(long, key(older, true), key(newer, false)), guard.FollowUp{Settled: []string{older}}},
+		"beside one that was just switched off": {left(moment, key(older, false), key(newer, true)).changed(newer, guard.Change{Action: guard.Deactivate, At: ago(moment)}), guard.FollowUp{BackOn: older, Settled: []string{older}}},
 		"of somebody who may be left without": {left(moment, key(older, false)).with(func(s *scene) {
 			s.reading.Memory.Attempts[older] = guard.Attempt{Action: guard.Deactivate, At: ago(moment)}
-		}), answer{}},
-		"a key that is gone": {left(moment, key(newer, false)), answer{}},
+		}), guard.FollowUp{}},
+		"off, and exempt":                 {left(moment, key(older, false)).with(exempting("alice@*")), guard.FollowUp{Settled: []string{older}}},
+		"switched by somebody else since": {left(10*time.Minute, guard.Key{ID: older, Created: ago(400 * day), Modified: ago(7 * time.Minute)}), guard.FollowUp{Settled: []string{older}}},
+		"switched by the attempt itself":  {left(10*time.Minute, guard.Key{ID: older, Created: ago(400 * day), Modified: ago(9 * time.Minute)}), guard.FollowUp{BackOn: older, Settled: []string{older}}},
+		"left, and activated since":       {left(moment, key(older, false)).with(func(s *scene) { s.reading.Memory.OffboardedAt = ago(day) }).changed(older, guard.Change{Action: guard.Activate, At: ago(time.Hour)}), guard.FollowUp{BackOn: older, Settled: []string{older}}},
+		"a key that is gone for long":     {left(time.Hour, key(newer, false)), guard.FollowUp{Forgotten: []string{older}}},
+		"a key that is gone":              {left(moment, key(newer, false)), guard.FollowUp{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			key, must, settled := guard.LeftOff(test.scene.reading, now())
-			if diff := cmp.Diff(test.want, answer{key.ID, settled}); diff != "" || must != (test.want.Left != "") {
-				t.Errorf("must = %v (-want +got):\n%s", must, diff)
+			if diff := cmp.Diff(test.want, guard.Unfinished(test.scene.reading, test.scene.policy, now())); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}

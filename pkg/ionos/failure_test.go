@@ -49,11 +49,7 @@ func TestStatus(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					api := &ionostest.Server{Fault: ionostest.Always(ionostest.Status(tc.status, 0))}
 					err := call(t.Context(), newPipedClient(t, api))
-					want := tc.want
-					if want == guard.NotFound && name == "delete" {
-						want = ""
-					}
-					wantKind(t, err, want)
+					wantKind(t, err, tc.want)
 					if got := len(api.Calls()); got != tc.calls {
 						t.Errorf("%d calls, want %d", got, tc.calls)
 					}

@@ -83,7 +83,8 @@ func (c *Client) SwitchKey(ctx context.Context, userID, keyID string, active boo
 	return nil
 }
 
-// DeleteKey deletes the access key. A key that is gone already counts as deleted.
+// DeleteKey deletes the access key. One that IONOS does not find is an error of kind [guard.NotFound]: it may be gone,
+// also by this very call, whose first answer was lost; or something in between does not know the address.
 func (c *Client) DeleteKey(ctx context.Context, userID, keyID string) error {
 	op, err := keyOperation("delete", userID, keyID)
 	if err != nil {
@@ -92,9 +93,6 @@ func (c *Client) DeleteKey(ctx context.Context, userID, keyID string) error {
 	_, err = c.change(ctx, op, func(ctx context.Context) (*ionoscloud.APIResponse, error) {
 		return c.api.UserS3KeysApi.UmUsersS3keysDelete(ctx, userID, keyID).Execute()
 	})
-	if guard.KindOf(err) == guard.NotFound {
-		return nil
-	}
 	return err
 }
 

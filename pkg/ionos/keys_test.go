@@ -214,7 +214,7 @@ func TestUnknownKey(t *testing.T) {
 		user := api.AddUser(ionostest.User{})
 		client := newClient(t, api)
 		wantKind(t, client.SwitchKey(t.Context(), user.ID, "00e1", false), guard.NotFound)
-		wantKind(t, client.DeleteKey(t.Context(), user.ID, "00e1"), "")
+		wantKind(t, client.DeleteKey(t.Context(), user.ID, "00e1"), guard.NotFound)
 	}
 }
 

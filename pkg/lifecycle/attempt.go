@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"slices"
 
 	"keyreeve/pkg/guard"
 )
@@ -12,13 +13,18 @@ import (
 // any moment: the next one finds it. And that a user left, so that nobody can switch a key back on in between; but an
 // event that came too late for every key says nothing about the user either.
 func (r run) setOut(ctx context.Context, reading *guard.Reading, verdicts []guard.Verdict, refused bool) error {
-	entry := guard.Memory{Attempts: make(map[string]guard.Attempt)}
-	heeded := func(v guard.Verdict) bool { return v.Outcome != guard.Refused && v.Outcome != guard.Superseded }
-	if r.req.Offboarding && !refused && r.req.OccurredAt.After(reading.Memory.OffboardedAt) &&
-		(len(verdicts) == 0 || count(verdicts, heeded) > 0) {
-		entry.OffboardedAt = r.req.OccurredAt
+	now := r.Clock()
+	attempt := guard.Attempt{
+		Action: r.req.Action, At: now, OccurredAt: earliest(r.req.OccurredAt, now), RequestID: r.req.ID, Guarded: r.req.Guarded(),
 	}
-	attempt := guard.Attempt{Action: r.req.Action, At: r.Clock(), RequestID: r.req.ID, Guarded: r.req.Guarded()}
+	entry := guard.Memory{Attempts: make(map[string]guard.Attempt)}
+	heeded := len(verdicts) == 0 || count(verdicts, isHeeded) > 0
+	if r.req.Offboarding && !refused && heeded && attempt.OccurredAt.After(reading.Memory.OffboardedAt) {
+		entry.OffboardedAt = attempt.OccurredAt
+	}
+	if r.sparesNone() && !refused && heeded {
+		maps.Copy(entry.Attempts, unguarded(reading.Memory.Attempts))
+	}
 	for _, v := range verdicts {
 		if v.Allowed() {
 			entry.Attempts[v.KeyID] = attempt
@@ -29,41 +35,85 @@ func (r run) setOut(ctx context.Context, reading *guard.Reading, verdicts []guar
 	}
 	if r.req.Action == guard.Delete && reading.Memory.Buckets.Ownership != "" && guard.Owned(*reading) == guard.OwnsUnknown {
 		// What says that the answer is out of date may go with the key.
-		entry.Buckets = guard.BucketAnswer{Ownership: guard.OwnsUnknown, At: attempt.At}
+		entry.Buckets = guard.BucketAnswer{Ownership: guard.OwnsUnknown, At: now}
 	}
 	reading.Memory.Attempts = merged(reading.Memory.Attempts, entry.Attempts)
 	return r.Ledger.Record(ctx, reading.User.ID, entry)
 }
 
+// isHeeded reports whether the event says something about the user, even if it may not change the key at this moment.
+func isHeeded(v guard.Verdict) bool {
+	return v.Outcome != guard.Superseded && (v.Outcome != guard.Refused || v.Rule == guard.BlastRadius)
+}
+
+// sparesNone reports whether the request may leave its user without an active key. Then no key that an earlier one left
+// off has to come back either.
+func (r run) sparesNone() bool { return r.req.Action == guard.Deactivate && !r.req.Guarded() }
+
 // finishEarlier switches a key back on that a request left off which failed or died before its second look, if the
-// user is without one because of it. A request that may leave its user without a key does not care.
-func (r run) finishEarlier(ctx context.Context, reading *guard.Reading) error {
-	key, must, settled := guard.LeftOff(*reading, r.Clock())
-	if r.req.Action == guard.Deactivate && !r.req.Guarded() || !must && len(settled) == 0 {
-		return nil
+// user may be without one because of it. It returns the key's id.
+func (r run) finishEarlier(ctx context.Context, reading *guard.Reading) (backOn string, err error) {
+	if r.sparesNone() {
+		return "", nil
 	}
+	follow := guard.Unfinished(*reading, r.Policy, r.Clock())
 	over := make(map[string]guard.Attempt)
-	for _, id := range settled {
+	for _, id := range follow.Settled {
+		if id != follow.BackOn {
+			over[id] = reading.Memory.Attempts[id]
+		}
+	}
+	over = unguarded(over)
+	for _, id := range follow.Forgotten {
 		over[id] = guard.Attempt{}
 	}
-	if must {
-		if err := r.Keys.SwitchKey(ctx, reading.User.ID, key.ID, true); err != nil {
-			return err
+	if follow.BackOn != "" && !r.activates(follow.BackOn) {
+		backOn = follow.BackOn
+		if err := r.switchBackOn(ctx, reading, backOn); err != nil {
+			return "", err
 		}
-		r.Logger.WarnContext(ctx, "key switched back on that an earlier request had left off", slog.Bool("dryRun", r.req.DryRun),
-			slog.String("user", reading.User.ID), slog.String("key", key.ID), slog.String("request", reading.Memory.Attempts[key.ID].RequestID))
-		for i := range reading.Keys {
-			reading.Keys[i].Active = reading.Keys[i].Active || reading.Keys[i].ID == key.ID
-		}
-		over[key.ID] = r.puttingBack()
+		over[backOn] = r.puttingBack()
+	}
+	if len(over) == 0 {
+		return "", nil
 	}
 	reading.Memory.Attempts = merged(reading.Memory.Attempts, over)
-	return r.Ledger.Record(ctx, reading.User.ID, guard.Memory{Attempts: over})
+	return backOn, r.Ledger.Record(ctx, reading.User.ID, guard.Memory{Attempts: over})
+}
+
+// activates reports whether the request itself is about switching the key on.
+func (r run) activates(keyID string) bool {
+	return r.req.Action == guard.Activate && (len(r.req.Keys) == 0 || slices.Contains(r.req.Keys, keyID))
+}
+
+func (r run) switchBackOn(ctx context.Context, reading *guard.Reading, keyID string) error {
+	if err := r.Keys.SwitchKey(ctx, reading.User.ID, keyID, true); err != nil {
+		return err
+	}
+	r.Logger.WarnContext(ctx, "key switched back on that an earlier request had left off", slog.Bool("dryRun", r.req.DryRun),
+		slog.String("user", reading.User.ID), slog.String("key", keyID), slog.String("request", reading.Memory.Attempts[keyID].RequestID))
+	for i := range reading.Keys {
+		reading.Keys[i].Active = reading.Keys[i].Active || reading.Keys[i].ID == keyID
+	}
+	return nil
 }
 
 // puttingBack is what the ledger remembers of a key that is switched back on.
 func (r run) puttingBack() guard.Attempt {
 	return guard.Attempt{Action: guard.Activate, At: r.Clock(), RequestID: r.req.ID}
+}
+
+// unguarded returns those of the attempts that were guarded, as ones that need no follow-up: older events still meet
+// them.
+func unguarded(attempts map[string]guard.Attempt) map[string]guard.Attempt {
+	settled := make(map[string]guard.Attempt)
+	for id, attempt := range attempts {
+		if attempt.Guarded {
+			attempt.Guarded = false
+			settled[id] = attempt
+		}
+	}
+	return settled
 }
 
 func merged(attempts, more map[string]guard.Attempt) map[string]guard.Attempt {

@@ -13,8 +13,9 @@ func (r run) entry(reading guard.Reading, verdicts []guard.Verdict, results []gu
 	entry := guard.Memory{
 		Changes: make(map[string]guard.Change), Refusals: make(map[string]guard.Refusal), Attempts: make(map[string]guard.Attempt),
 	}
+	now := r.Clock()
 	change := guard.Change{
-		Action: r.req.Action, At: r.Clock(), OccurredAt: r.req.OccurredAt,
+		Action: r.req.Action, At: now, OccurredAt: earliest(r.req.OccurredAt, now),
 		Actor: r.req.Actor, Reason: r.req.Reason, Source: r.req.Source, RequestID: r.req.ID,
 	}
 	for i, k := range results {
@@ -35,8 +36,8 @@ func (r run) entry(reading guard.Reading, verdicts []guard.Verdict, results []gu
 			if !slices.ContainsFunc(reading.Keys, func(known guard.Key) bool { return known.ID == k.ID }) {
 				seen.Action = guard.Delete
 			}
-			if reading.Memory.Attempts[k.ID].Action == seen.Action {
-				entry.Attempts[k.ID] = guard.Attempt{} // It succeeded.
+			if r.succeeded(reading, k.ID) {
+				entry.Attempts[k.ID] = guard.Attempt{}
 			}
 			if seen, news := stillSo(last, seen); news {
 				entry.Changes[k.ID] = seen
@@ -113,4 +114,12 @@ func latest(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// earliest keeps an event of a sender whose clock is ahead from making older what happens next.
+func earliest(event, now time.Time) time.Time {
+	if event.After(now) {
+		return now
+	}
+	return event
 }

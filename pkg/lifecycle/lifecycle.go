@@ -27,7 +27,7 @@ type Keys interface {
 	// ListKeys returns all keys of the user.
 	ListKeys(ctx context.Context, userID string) ([]guard.Key, error)
 	SwitchKey(ctx context.Context, userID, keyID string, active bool) error
-	// DeleteKey deletes a key; one that is gone already counts as deleted.
+	// DeleteKey deletes a key. One that IONOS does not find is an error of kind [guard.NotFound].
 	DeleteKey(ctx context.Context, userID, keyID string) error
 }
 
@@ -79,9 +79,6 @@ const writesAtOnce = 5
 // Do carries out one valid request. The result has one outcome a key. An error means that there is no result:
 // nothing was changed, unless its message says so.
 func (l *Lifecycle) Do(ctx context.Context, req guard.Request) (guard.Result, error) {
-	if now := l.Clock(); req.OccurredAt.After(now) {
-		req.OccurredAt = now // The sender's clock is ahead: nothing that happens next may count as older.
-	}
 	working, cancel := until(ctx, finishingTime)
 	defer cancel()
 	if working.Err() != nil {

@@ -274,7 +274,7 @@ func TestAFailedDeactivationThatLeftAKeyNeedsNoFollowUp(t *testing.T) {
 	alice := w.alice(older, newer)
 	w.api.Fault = ionostest.On(http.MethodPut, ionostest.Status(http.StatusForbidden, 0))
 	want(t, "outcomes", w.do(t, w.request(older)), map[string]string{older: "failed"})
-	want(t, "attempt", w.recall(t, alice).Attempts, map[string]guard.Attempt{older: {Action: guard.Deactivate, At: w.now(), RequestID: "e1"}})
+	want(t, "attempt", w.recall(t, alice).Attempts, map[string]guard.Attempt{older: {Action: guard.Deactivate, At: w.now(), OccurredAt: w.now(), RequestID: "e1"}})
 }
 
 func TestAKeyThatCannotBeSwitchedBackOnIsLoud(t *testing.T) {
@@ -299,82 +299,6 @@ func TestAKeyThatCannotBeSwitchedBackOnIsLoud(t *testing.T) {
 	if got.Outcome != guard.Failed || got.Active || !strings.Contains(got.Message, "could not be switched back on") || !strings.Contains(got.Remedy, "at once") {
 		t.Errorf("result: %+v", got)
 	}
-}
-
-// dies carries out the request until IONOS has applied the write that the plan picks: no later call is made, but
-// for giving back the lease, and nothing is told.
-func (w *world) dies(t *testing.T, req guard.Request, plan func(ionostest.Fault) ionostest.Plan) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	w.api.Fault = plan(ionostest.Applied(ionostest.Meanwhile(cancel)))
-	if result, err := w.Do(ctx, req); err == nil && !result.Any(guard.Failed) {
-		t.Fatalf("it did not die: %+v", result)
-	}
-	w.api.Fault = nil
-}
-
-func TestWhoDiesBeforeTheSecondLookIsFollowedUp(t *testing.T) {
-	onPut := func(f ionostest.Fault) ionostest.Plan { return ionostest.Nth(1, ionostest.On(http.MethodPut, f)) }
-	for name, test := range map[string]struct {
-		then       func(*world, ionostest.User)
-		next       func(*world) guard.Request
-		want       map[string]string
-		wantActive map[string]bool
-	}{
-		"the same request again": {
-			next: func(w *world) guard.Request { return w.request(older) },
-			want: map[string]string{older: "unchanged"}, wantActive: map[string]bool{older: false, newer: true, off: false},
-		},
-		"the same request again, the other key is off": {
-			then: func(w *world, alice ionostest.User) { w.api.SwitchKey(alice.ID, newer, false) },
-			next: func(w *world) guard.Request { return w.request(older) },
-			want: map[string]string{older: "last_active_key"}, wantActive: map[string]bool{older: true, newer: false, off: false},
-		},
-		"another request, the other key is off": {
-			then: func(w *world, alice ionostest.User) { w.api.SwitchKey(alice.ID, newer, false) },
-			next: func(w *world) guard.Request { return w.request(off) },
-			want: map[string]string{off: "unchanged"}, wantActive: map[string]bool{older: true, newer: false, off: false},
-		},
-		"an offboarding": {
-			then: func(w *world, alice ionostest.User) { w.api.SwitchKey(alice.ID, newer, false) },
-			next: (*world).leaving,
-			want: map[string]string{older: "unchanged", newer: "unchanged", off: "unchanged"}, wantActive: map[string]bool{older: false, newer: false, off: false},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			alice := w.alice(older, newer, off)
-			w.dies(t, w.request(older), onPut)
-			want(t, "keys after the death", w.active(alice), map[string]bool{older: false, newer: true, off: false})
-			want(t, "attempt", w.recall(t, alice).Attempts, map[string]guard.Attempt{older: {Action: guard.Deactivate, At: w.now(), RequestID: "e1", Guarded: true}})
-			if test.then != nil {
-				test.then(w, alice)
-			}
-			w.pass(2 * time.Minute)
-			want(t, "outcomes", w.do(t, test.next(w)), test.want)
-			want(t, "keys", w.active(alice), test.wantActive)
-			for id, attempt := range w.recall(t, alice).Attempts {
-				if attempt.Guarded {
-					t.Errorf("an attempt is left of key %s", id)
-				}
-			}
-			writes := w.calls(http.MethodPut)
-			w.do(t, test.next(w))
-			want(t, "writes of the next request", w.calls(http.MethodPut), writes)
-		})
-	}
-}
-
-func TestWhoDiesAfterADeletionIsFollowedUp(t *testing.T) {
-	w := newWorld(t)
-	alice := w.alice(off, newer)
-	deletion := w.deletion(off) // The ledger has never heard of the key.
-	deletion.Override = []guard.Rule{guard.GracePeriod}
-	w.dies(t, deletion, func(f ionostest.Fault) ionostest.Plan { return ionostest.On(http.MethodDelete, f) })
-	want(t, "keys", w.active(alice), map[string]bool{newer: true})
-	want(t, "again", w.do(t, deletion), map[string]string{off: "unchanged"})
-	want(t, "remembered", w.recall(t, alice).Changes[off].Action, guard.Delete)
-	want(t, "attempts left", len(w.recall(t, alice).Attempts), 0)
 }
 
 func TestOneKeysFailureStopsNoOther(t *testing.T) {

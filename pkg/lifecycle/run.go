@@ -30,16 +30,47 @@ func (r run) carryOut(ctx context.Context, user guard.User, administers bool) (g
 	if err != nil {
 		return guard.Result{}, err
 	}
-	if !refused {
-		if err := r.finishEarlier(working, &reading); err != nil {
-			return guard.Result{}, err
-		}
+	if refused {
+		return r.decide(ctx, working, reading, refused, buckets)
 	}
+	backOn, err := r.finishEarlier(working, &reading)
+	if err != nil && backOn == "" && r.req.Action == guard.Activate {
+		// What would help the user as much must not fail with it.
+		r.Logger.ErrorContext(ctx, "key not switched back on that an earlier request had left off", slog.String("user", user.ID), slog.Any("error", err))
+		err = nil
+	}
+	if err != nil {
+		return guard.Result{}, telling(backOn, err)
+	}
+	result, err := r.decide(ctx, working, reading, refused, buckets)
+	if err == nil && backOn != "" {
+		result.Warnings = append(result.Warnings, guard.Warning{Code: guard.SwitchedBackOn, Message: backOnAgain(backOn)})
+	}
+	return result, telling(backOn, err)
+}
+
+func backOnAgain(keyID string) string {
+	return keyID + " was switched back on: an earlier request had switched it off and did not live to see whether the user has another key."
+}
+
+// telling adds to an error what was done all the same.
+func telling(backOn string, err error) error {
+	if err == nil || backOn == "" {
+		return err
+	}
+	told := *guard.AsError(err)
+	told.Message = backOnAgain(backOn) + " " + told.Message
+	return &told
+}
+
+// decide judges by what was read and does what the guard lets through. Ctx is the invocation's, working ends before it.
+func (r run) decide(ctx, working context.Context, reading guard.Reading, refused bool, buckets func() guard.Ownership) (guard.Result, error) {
 	verdicts, err := r.judge(working, &reading)
 	if err != nil {
 		return guard.Result{}, err
 	}
 	if err := r.setOut(working, &reading, verdicts, refused); err != nil {
+		r.giveBack(ctx, count(verdicts, guard.Verdict.Allowed))
 		return guard.Result{}, err
 	}
 	keys, owned := r.act(working, reading, verdicts, buckets)
@@ -47,13 +78,13 @@ func (r run) carryOut(ctx context.Context, user guard.User, administers bool) (g
 	if r.req.Guarded() {
 		second = r.lookAgain(ctx, reading, verdicts, keys)
 	}
-	if err := r.record(ctx, user, keys, r.entry(reading, verdicts, keys, owned, second)); err != nil {
+	if err := r.record(ctx, reading.User, keys, r.entry(reading, verdicts, keys, owned, second)); err != nil {
 		return guard.Result{}, err
 	}
-	r.giveBack(ctx, verdicts, keys)
+	r.giveBack(ctx, failures(verdicts, keys))
 	return guard.Result{
-		ID: r.req.ID, Action: r.req.Action, User: user, DryRun: r.req.DryRun,
-		Keys: keys, Warnings: guard.Warnings(r.req, user),
+		ID: r.req.ID, Action: r.req.Action, User: reading.User, DryRun: r.req.DryRun,
+		Keys: keys, Warnings: guard.Warnings(r.req, reading.User),
 	}, nil
 }
 
@@ -70,10 +101,8 @@ func (r run) judge(ctx context.Context, reading *guard.Reading) ([]guard.Verdict
 		return nil, &guard.Error{Kind: guard.NotFound, Message: verdicts[0].Message, Remedy: "GET /v1/users/{user}/keys lists the keys."}
 	}
 	// What an earlier request did without learning of it was given back, and is counted now that it shows.
-	unheard := count(verdicts, func(v guard.Verdict) bool {
-		return v.Outcome == guard.Unchanged && reading.Memory.Attempts[v.KeyID].Action == r.req.Action
-	})
-	if unheard > 0 {
+	succeeded := func(v guard.Verdict) bool { return v.Outcome == guard.Unchanged && r.succeeded(*reading, v.KeyID) }
+	if unheard := count(verdicts, succeeded); unheard > 0 {
 		if _, err := r.Ledger.Reserve(ctx, unheard, 0); err != nil {
 			return nil, err
 		}
@@ -90,15 +119,24 @@ func (r run) judge(ctx context.Context, reading *guard.Reading) ([]guard.Verdict
 	return guard.Judge(r.req, *reading, r.Policy, now), nil
 }
 
-// giveBack takes what was reserved and did not happen out of the count of recent changes: else a request that fails
-// and is sent again would count each time. If that does not succeed, the count is too high for an hour.
-func (r run) giveBack(ctx context.Context, verdicts []guard.Verdict, results []guard.KeyResult) {
-	unused := 0
+// succeeded reports whether an earlier request tried to do the same to the key, and the key is so.
+func (r run) succeeded(reading guard.Reading, keyID string) bool {
+	return reading.Memory.Attempts[keyID].Action == r.req.Action && reading.Shows(r.req.Action, keyID)
+}
+
+// failures counts the changes that were reserved and did not happen.
+func failures(verdicts []guard.Verdict, results []guard.KeyResult) (n int) {
 	for i, v := range verdicts {
 		if v.Allowed() && results[i].Outcome != guard.Changed {
-			unused++
+			n++
 		}
 	}
+	return n
+}
+
+// giveBack takes what was reserved and did not happen out of the count of recent changes: else a request that fails
+// and is sent again would count each time. If that does not succeed, the count is too high for an hour.
+func (r run) giveBack(ctx context.Context, unused int) {
 	if unused == 0 {
 		return
 	}
@@ -177,13 +215,16 @@ func (r run) write(ctx context.Context, user guard.User, v guard.Verdict) guard.
 	} else {
 		err = r.Keys.SwitchKey(ctx, user.ID, v.KeyID, r.req.Action == guard.Activate)
 	}
+	done := guard.KeyResult{ID: v.KeyID, Outcome: guard.Changed, Overridden: v.Overridden, Active: r.req.Action == guard.Activate}
 	switch {
 	case err == nil:
-		return guard.KeyResult{ID: v.KeyID, Outcome: guard.Changed, Overridden: v.Overridden, Active: r.req.Action == guard.Activate}
-	case r.req.Action == guard.Deactivate && guard.KindOf(err) == guard.NotFound && r.gone(ctx, user, v.KeyID):
-		return guard.KeyResult{ID: v.KeyID, Outcome: guard.Unchanged, Message: "The key was deleted elsewhere in the meantime."}
-	default:
+		return done
+	case r.req.Action == guard.Activate || guard.KindOf(err) != guard.NotFound || !r.gone(ctx, user, v.KeyID):
 		return failed(v.KeyID, err, v.Key.Active)
+	case r.req.Action == guard.Delete:
+		return done // The first of two attempts was carried out, and its answer was lost.
+	default:
+		return guard.KeyResult{ID: v.KeyID, Outcome: guard.Unchanged, Message: "The key was deleted elsewhere in the meantime."}
 	}
 }
 

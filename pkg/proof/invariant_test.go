@@ -31,7 +31,8 @@ func broken(invariant int, format string, args ...any) *violation {
 // 1. When all have come to an end: no key that a guarded deactivation switched off last is missing. It is missing if
 // with it the user would be better off than they are: with a key instead of none, or with a key for all buckets
 // instead of a legacy one. That is no violation if something as good was taken away by an offboarding or an override, or by the hand
-// after that request's switch and after its last reading: no code can see what happens after it looked.
+// after that request's switch and after its last reading: no code can see what happens after it looked. Nor does anybody miss a
+// key of somebody who left, unless it was activated since.
 //
 // 2. A key that is deleted is inactive, for the grace period at least unless that rule was overridden, and not the
 // last of a user who owns buckets, or of whom that is not known, unless that rule was. What the hand did to the key after the
@@ -47,7 +48,9 @@ func broken(invariant int, format string, args ...any) *violation {
 //
 // A request that died has told nothing. Delivered again, it starts anew.
 type observer struct {
-	about    *setting
+	about *setting
+	// left is true once the ledger knows that the user left.
+	left     bool
 	keys     [maxKeys]keyFacts
 	requests [maxRequests]requestFacts
 }
@@ -89,6 +92,8 @@ type keyFacts struct {
 	// since is the last switch; used is true once the key was switched on, and seen once a reading could show that.
 	since      int64
 	used, seen bool
+	// activated is true while the ledger's last change of the key is an activation.
+	activated bool
 	// doubtful is true once the ledger heard of the key: for a while nobody takes a reading of it for certain.
 	doubtful bool
 }
@@ -148,7 +153,7 @@ func (o *observer) switched(now time.Time, m move, k int, before, after scene) {
 	switch {
 	case m.does == turnsOn:
 		key.taken = 0
-	case m.by != hand && o.about.requests[m.by].Guarded():
+	case m.by != hand && o.about.requests[m.by].Guarded() && (!o.left || key.activated):
 		key.offBy = m.by + 1
 		for i := range o.keys {
 			o.keys[i].taken &^= just(m.by)
@@ -184,15 +189,29 @@ func (o *observer) read(by int, shown scene) {
 	request.hasRead = true
 }
 
+// waive notes which keys a request that need not leave one wants to stay off, whoever switched them off.
+func (o *observer) waive(recorded entry) {
+	for k, held := range o.about.keys {
+		attempt, named := recorded.Attempts[held.id]
+		if !recorded.OffboardedAt.IsZero() || named && attempt.Action == guard.Deactivate {
+			o.keys[k].offBy, o.keys[k].given = 0, o.keys[k].given || o.keys[k].offBy > 0
+		}
+	}
+}
+
 // record notes which changes the ledger knows from here on.
 func (o *observer) record(m move) {
 	entry := entryOf(m.with)
+	o.left = o.left || !entry.OffboardedAt.IsZero()
+	if req := o.about.requests[m.by]; req.Action == guard.Deactivate && !req.Guarded() {
+		o.waive(entry)
+	}
 	for id := range entry.Attempts {
 		o.keys[indexOf(o.about.keys, id)].doubtful = true
 	}
 	for id, change := range entry.Changes {
 		key := &o.keys[indexOf(o.about.keys, id)]
-		key.doubtful = true
+		key.doubtful, key.activated = true, change.Action == guard.Activate
 		key.newest = max(key.newest, change.OccurredAt.Unix())
 		for i, req := range o.about.requests {
 			if slices.Contains(change.Events, req.Event()) {
