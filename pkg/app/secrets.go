@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
 
+	"keyreeve/pkg/awserror"
 	"keyreeve/pkg/guard"
 )
 
@@ -31,7 +32,7 @@ func readSecrets(ctx context.Context, config *Config) error {
 		// AWS quotes from the request, session token and all.
 		reason := "no answer"
 		if known, ok := errors.AsType[smithy.APIError](err); ok {
-			reason = known.ErrorCode()
+			reason = awserror.Code(known.ErrorCode())
 		}
 		return fmt.Errorf("KEYREEVE_SECRETS: what it names could not be read from Secrets Manager (%s)", reason)
 	}

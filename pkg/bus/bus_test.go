@@ -348,7 +348,7 @@ func TestCallsThatFail(t *testing.T) {
 			}
 			return http.StatusForbidden, fmt.Sprintf(`{"__type":"InvalidSignatureException","message":%s}`, message)
 		}, 1, "InvalidSignatureException"},
-		{"answers with a page", fail(http.StatusOK, "<html>Welcome</html>"), 1, "deserialization failed"},
+		{"answers with a page", fail(http.StatusOK, "<html>Welcome</html>"), 1, "cannot be understood"},
 		{"answers with nothing", fail(http.StatusOK, "{}"), 1, "0 of 1 entries"},
 		{"answers for too many", fail(http.StatusOK, `{"Entries":[{"EventId":"1"},{"EventId":"2"}]}`), 1, "2 of 1 entries"},
 		{"says neither yes nor no", fail(http.StatusOK, `{"Entries":[{}]}`), 4, "refused"},

@@ -4,16 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/sethvargo/go-retry"
 
+	"keyreeve/pkg/awserror"
 	"keyreeve/pkg/guard"
 )
 
@@ -85,7 +83,7 @@ func (b *Bus) putCall(ctx context.Context, entries []types.PutEventsRequestEntry
 	err = retry.Do(ctx, backoff, func(ctx context.Context) error {
 		out, err := b.client.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: entries})
 		if err != nil {
-			return describe(err)
+			return awserror.Describe("PutEvents", err)
 		}
 		if len(out.Entries) != len(entries) {
 			return fmt.Errorf("PutEvents answered for %d of %d entries", len(out.Entries), len(entries))
@@ -95,7 +93,7 @@ func (b *Bus) putCall(ctx context.Context, entries []types.PutEventsRequestEntry
 		for i, answer := range out.Entries {
 			if aws.ToString(answer.EventId) == "" {
 				refused = append(refused, entries[i])
-				code = plain(aws.ToString(answer.ErrorCode))
+				code = awserror.Code(aws.ToString(answer.ErrorCode))
 			}
 		}
 		entries = refused
@@ -105,30 +103,4 @@ func (b *Bus) putCall(ctx context.Context, entries []types.PutEventsRequestEntry
 		return nil
 	})
 	return len(entries), err
-}
-
-// describe leaves out what EventBridge says of an error: some messages repeat parts of the request, such as a session
-// token. So may an answer that cannot be understood. Other errors have none of that.
-func describe(err error) error {
-	if _, garbled := errors.AsType[*smithy.DeserializationError](err); garbled {
-		return errors.New("PutEvents: deserialization failed")
-	}
-	api, refused := errors.AsType[smithy.APIError](err)
-	if !refused {
-		return err
-	}
-	status := 0
-	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
-		status = response.HTTPStatusCode()
-	}
-	return fmt.Errorf("PutEvents: %s (status %d)", plain(api.ErrorCode()), status)
-}
-
-// plain returns an error code if it looks like one of AWS: a word of letters.
-func plain(code string) string {
-	const longest = 64
-	if code == "" || len(code) > longest || strings.Trim(code, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-		return "an unknown error code"
-	}
-	return code
 }

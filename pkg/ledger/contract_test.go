@@ -281,6 +281,11 @@ func testMemory(t *testing.T, open opener) {
 				Reason: long, Source: long, RequestID: long,
 			}
 		}
+		attempts := map[string]guard.Attempt{}
+		for i := range 80 {
+			attempts[fmt.Sprint("attempted-", i)] = guard.Attempt{Action: guard.Delete, At: noon(), RequestID: long}
+		}
+		record(t, l, alice, guard.Memory{Attempts: attempts})
 		want := map[string]guard.Change{}
 		for i := range 5 {
 			id := fmt.Sprint("kept-", i)
@@ -301,6 +306,9 @@ func testMemory(t *testing.T, open opener) {
 		got, err := l.Recall(t.Context(), alice)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if len(got.Attempts) != len(attempts) {
+			t.Errorf("%d attempts are left of %d", len(got.Attempts), len(attempts))
 		}
 		if !got.OffboardedAt.Equal(noon()) {
 			t.Errorf("offboarded at %s, want %s", got.OffboardedAt, noon())

@@ -95,14 +95,19 @@ func (u *userItem) merge(entry guard.Memory) error {
 const maxUserSize = 350 * 1000
 
 // shrink forgets what matters least while the item is too large: keys come and go for years. Without its refusal a
-// request that is sent again is judged again, which is all. Then go the oldest changes, those of deleted keys first. A
-// change takes 35 KB at most, and a user has five keys at most at a time.
+// request that is sent again is judged again, which is all, and what request an attempt was of is for the log. Then go
+// the oldest changes, those of deleted keys first. A change takes 35 KB at most, and a user has five keys at most at a
+// time.
 func (u *userItem) shrink() error {
 	large, err := u.tooLarge()
 	if err != nil || !large {
 		return err
 	}
 	u.Refusals = nil
+	for id, attempt := range u.Attempts {
+		attempt.RequestID = ""
+		u.Attempts[id] = attempt
+	}
 	lightest := slices.SortedFunc(maps.Keys(u.Changes), func(a, b string) int { return compareWeight(u.Changes[a], u.Changes[b]) })
 	for _, id := range lightest {
 		if large, err = u.tooLarge(); err != nil || !large {

@@ -14,10 +14,9 @@ import (
 	awsretry "github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/sethvargo/go-retry"
 
+	"keyreeve/pkg/awserror"
 	"keyreeve/pkg/guard"
 )
 
@@ -109,19 +108,7 @@ func throttled(err error) bool {
 	return awsretry.ThrottleErrorCode{Codes: awsretry.DefaultThrottleErrorCodes}.IsErrorThrottle(err) == aws.TrueTernary
 }
 
-// describe leaves out what DynamoDB says of an error: some messages repeat parts of the request, such as a session
-// token. Errors that are not an answer of DynamoDB have none of that.
-func describe(err error) error {
-	api, refused := errors.AsType[smithy.APIError](err)
-	if !refused {
-		return err
-	}
-	status := 0
-	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
-		status = response.HTTPStatusCode()
-	}
-	return fmt.Errorf("DynamoDB: %s (status %d)", api.ErrorCode(), status)
-}
+func describe(err error) error { return awserror.Describe("DynamoDB", err) }
 
 // get returns the item as the last write left it, nil where there is none.
 func (t table) get(ctx context.Context, id string) (map[string]types.AttributeValue, error) {

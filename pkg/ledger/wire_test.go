@@ -361,8 +361,8 @@ func testWire(t *testing.T, emulator *ledgertest.DynamoDB) {
 	}{
 		{"denied", refusal("AccessDeniedException"), "AccessDeniedException (status 400)"},
 		{"a signature that does not match", refusal("InvalidSignatureException"), "InvalidSignatureException"},
-		{"a page", fault{lost: true, status: http.StatusOK, body: "<html>Welcome</html>"}, "deserialization failed"},
-		{"half an answer", fault{lost: true, status: http.StatusOK, body: `{"Item":{"id":`}, "deserialization failed"},
+		{"a page", fault{lost: true, status: http.StatusOK, body: "<html>Welcome</html>"}, "cannot be understood"},
+		{"half an answer", fault{lost: true, status: http.StatusOK, body: `{"Item":{"id":`}, "cannot be understood"},
 		{"a redirect", fault{lost: true, status: http.StatusFound}, "302"},
 	} {
 		t.Run("answered with "+test.name, func(t *testing.T) {

@@ -97,7 +97,7 @@ type message struct {
 }
 
 // queueMessage takes the time at which SQS received the message: unlike the clock, it stays when a message is
-// delivered again.
+// delivered again. Not so when it is moved back from the dead letters: then it has another id and another time.
 func queueMessage(record events.SQSMessage) message {
 	m := message{id: record.MessageId, source: queueSource, body: []byte(record.Body)}
 	if sent, err := strconv.ParseInt(record.Attributes["SentTimestamp"], 10, 64); err == nil {
@@ -111,7 +111,7 @@ func topicMessage(notification events.SNSEntity) message {
 }
 
 // unwrap takes off an SNS notification and then an EventBridge event, each at most once. The innermost envelope
-// knows best what happened and when.
+// knows best what happened and when. A notification may be as a topic sends it, or as Lambda puts it into the dead letters.
 func (m message) unwrap() (message, error) {
 	if err := withinLimit(m.body); err != nil {
 		return m, err
@@ -119,6 +119,15 @@ func (m message) unwrap() (message, error) {
 	var notification events.SNSEntity
 	if err := decodeEnvelope(m.body, &notification); err != nil {
 		return m, err
+	}
+	if notification.Type == "" {
+		var undelivered events.SNSEvent
+		if err := decodeEnvelope(m.body, &undelivered); err != nil {
+			return m, err
+		}
+		if len(undelivered.Records) == 1 {
+			notification = undelivered.Records[0].SNS
+		}
 	}
 	if notification.Type == "Notification" && notification.TopicArn != "" {
 		m = topicMessage(notification).within(m)

@@ -49,6 +49,12 @@ func notified(t *testing.T, message string) string {
 	}))
 }
 
+// undelivered is what Lambda puts into the dead letters of a function that failed to carry out a notification.
+func undelivered(t *testing.T, message string) string {
+	t.Helper()
+	return `{"Records":[{"EventVersion":"1.0","EventSource":"aws:sns","EventSubscriptionArn":"arn:aws:sns:eu-central-1:123456789012:leavers:1","Sns":` + notified(t, message) + `}]}`
+}
+
 func TestQueueMessages(t *testing.T) {
 	const plain = `{"user":"alice@example.com"}`
 	const full = `{"user":"alice@example.com","source":"hr","id":"evt-1","occurredAt":"2026-11-22T08:00:00Z","actor":{"kind":"schedule","name":"nightly"}}`
@@ -66,6 +72,8 @@ func TestQueueMessages(t *testing.T) {
 		"a request":                         {plain, request("m0", "sqs", published())},
 		"an event":                          {onBus(t, plain), request("event-1", "keyreeve", published().Add(-time.Hour))},
 		"a notification":                    {notified(t, plain), request("notification-1", "sns", published().Add(-time.Minute))},
+		"an undelivered notification":       {undelivered(t, plain), request("notification-1", "sns", published().Add(-time.Minute))},
+		"an undelivered event in one":       {undelivered(t, onBus(t, plain)), request("event-1", "keyreeve", published().Add(-time.Hour))},
 		"an event in a notification":        {notified(t, onBus(t, plain)), request("event-1", "keyreeve", published().Add(-time.Hour))},
 		"a full request":                    {full, own},
 		"a full request in an event":        {onBus(t, full), own},
