@@ -50,13 +50,24 @@ func isHeeded(v guard.Verdict) bool {
 // off has to come back either.
 func (r run) sparesNone() bool { return r.req.Action == guard.Deactivate && !r.req.Guarded() }
 
-// finishEarlier switches a key back on that a request left off which failed or died before its second look, if the
-// user may be without one because of it. It returns the key's id.
-func (r run) finishEarlier(ctx context.Context, reading *guard.Reading) (backOn string, err error) {
-	if r.sparesNone() {
+// followUp does what earlier requests left undone, and returns the id of the key that it switched back on, if any. A
+// request that is refused whatever the keys, or that spares none, does not care; and one to activate does not fail with
+// it, since it may help the user as much.
+func (r run) followUp(ctx context.Context, reading *guard.Reading, refused bool) (backOn string, err error) {
+	if refused || r.sparesNone() {
 		return "", nil
 	}
-	follow := guard.Unfinished(*reading, r.Policy, r.Clock())
+	backOn, err = r.finish(ctx, reading, guard.Unfinished(*reading, r.Policy, r.Clock()))
+	if err != nil && backOn == "" && r.req.Action == guard.Activate {
+		r.Logger.ErrorContext(ctx, "earlier requests not followed up", slog.String("user", reading.User.ID), slog.Any("error", err))
+		return "", nil
+	}
+	return backOn, mention(backOn, err)
+}
+
+// finish switches a key back on that a request left off which failed or died before its second look, if the user may be
+// without one because of it, and remembers that it did.
+func (r run) finish(ctx context.Context, reading *guard.Reading, follow guard.FollowUp) (backOn string, err error) {
 	over := make(map[string]guard.Attempt)
 	for _, id := range follow.Settled {
 		if id != follow.BackOn {
@@ -68,10 +79,10 @@ func (r run) finishEarlier(ctx context.Context, reading *guard.Reading) (backOn 
 		over[id] = guard.Attempt{}
 	}
 	if follow.BackOn != "" && !r.activates(follow.BackOn) {
-		backOn = follow.BackOn
-		if err := r.switchBackOn(ctx, reading, backOn); err != nil {
+		if err := r.switchBackOn(ctx, reading, follow.BackOn); err != nil {
 			return "", err
 		}
+		backOn = follow.BackOn
 		over[backOn] = r.puttingBack()
 	}
 	if len(over) == 0 {
@@ -79,6 +90,20 @@ func (r run) finishEarlier(ctx context.Context, reading *guard.Reading) (backOn 
 	}
 	reading.Memory.Attempts = merged(reading.Memory.Attempts, over)
 	return backOn, r.Ledger.Record(ctx, reading.User.ID, guard.Memory{Attempts: over})
+}
+
+func backOnAgain(keyID string) string {
+	return keyID + " was switched back on: an earlier request had switched it off and did not live to see whether the user has another key."
+}
+
+// mention adds to an error that a key was switched back on all the same.
+func mention(backOn string, err error) error {
+	if err == nil || backOn == "" {
+		return err
+	}
+	told := *guard.AsError(err)
+	told.Message = backOnAgain(backOn) + " " + told.Message
+	return &told
 }
 
 // activates reports whether the request itself is about switching the key on.

@@ -30,37 +30,18 @@ func (r run) carryOut(ctx context.Context, user guard.User, administers bool) (g
 	if err != nil {
 		return guard.Result{}, err
 	}
-	if refused {
-		return r.decide(ctx, working, reading, refused, buckets)
-	}
-	backOn, err := r.finishEarlier(working, &reading)
-	if err != nil && backOn == "" && r.req.Action == guard.Activate {
-		// What would help the user as much must not fail with it.
-		r.Logger.ErrorContext(ctx, "key not switched back on that an earlier request had left off", slog.String("user", user.ID), slog.Any("error", err))
-		err = nil
-	}
+	backOn, err := r.followUp(working, &reading, refused)
 	if err != nil {
-		return guard.Result{}, telling(backOn, err)
+		return guard.Result{}, err
 	}
 	result, err := r.decide(ctx, working, reading, refused, buckets)
-	if err == nil && backOn != "" {
+	if err != nil {
+		return guard.Result{}, mention(backOn, err)
+	}
+	if backOn != "" {
 		result.Warnings = append(result.Warnings, guard.Warning{Code: guard.SwitchedBackOn, Message: backOnAgain(backOn)})
 	}
-	return result, telling(backOn, err)
-}
-
-func backOnAgain(keyID string) string {
-	return keyID + " was switched back on: an earlier request had switched it off and did not live to see whether the user has another key."
-}
-
-// telling adds to an error what was done all the same.
-func telling(backOn string, err error) error {
-	if err == nil || backOn == "" {
-		return err
-	}
-	told := *guard.AsError(err)
-	told.Message = backOnAgain(backOn) + " " + told.Message
-	return &told
+	return result, nil
 }
 
 // decide judges by what was read and does what the guard lets through. Ctx is the invocation's, working ends before it.
