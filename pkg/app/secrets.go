@@ -6,14 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"reflect"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
 
-	"keyreeve/pkg/awserror"
+	"keyreeve/pkg/awscall"
 	"keyreeve/pkg/guard"
 )
 
@@ -22,7 +21,7 @@ func readSecrets(ctx context.Context, config *Config) error {
 	if config.Secrets == "" {
 		return nil
 	}
-	options := secretsmanager.Options{Region: config.Region, Credentials: config.credentials(), HTTPClient: &http.Client{Transport: newTransport(), Timeout: awsTimeout}}
+	options := secretsmanager.Options{Region: config.Region, Credentials: config.credentials(), HTTPClient: awscall.Client(newTransport(), awsTimeout)}
 	if address := config.endpoint(config.SecretsManagerEndpoint); address != "" {
 		options.BaseEndpoint = &address
 	}
@@ -32,7 +31,7 @@ func readSecrets(ctx context.Context, config *Config) error {
 		// AWS quotes from the request, session token and all.
 		reason := "no answer"
 		if known, ok := errors.AsType[smithy.APIError](err); ok {
-			reason = awserror.Code(known.ErrorCode())
+			reason = awscall.Code(known.ErrorCode())
 		}
 		return fmt.Errorf("KEYREEVE_SECRETS: what it names could not be read from Secrets Manager (%s)", reason)
 	}

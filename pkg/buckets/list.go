@@ -14,7 +14,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/sethvargo/go-retry"
 
-	"keyreeve/pkg/awserror"
+	"keyreeve/pkg/awscall"
 	"keyreeve/pkg/guard"
 )
 
@@ -99,7 +99,7 @@ func read(status int, body []byte) (bool, error) {
 	listed := found.root == "ListAllMyBucketsResult"
 	switch {
 	case found.root == "Error":
-		return false, fmt.Errorf("%s (status %d)", awserror.Code(found.Code), status)
+		return false, fmt.Errorf("%s (status %d)", awscall.Code(found.Code), status)
 	case status != http.StatusOK:
 		return false, fmt.Errorf("status %d", status)
 	case err != nil:

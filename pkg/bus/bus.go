@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
+	"keyreeve/pkg/awscall"
 	"keyreeve/pkg/guard"
 )
 
@@ -50,16 +50,8 @@ func New(cfg Config) *Bus {
 	options := eventbridge.Options{
 		Region:      cfg.Region,
 		Credentials: cfg.Credentials,
-		HTTPClient: &http.Client{
-			Transport: cfg.Transport,
-			Timeout:   attemptPatience,
-			// Followed, a redirect could make it seem as if the events had been taken; as an answer it is an error.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
-			o.MaxAttempts = attempts
-			o.MaxBackoff = maxBackoff
-		}),
+		HTTPClient:  awscall.Client(cfg.Transport, attemptPatience),
+		Retryer:     awscall.Retryer(attempts, maxBackoff),
 	}
 	if cfg.Endpoint != "" {
 		options.BaseEndpoint = aws.String(cfg.Endpoint)

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/sethvargo/go-retry"
 
-	"keyreeve/pkg/awserror"
+	"keyreeve/pkg/awscall"
 	"keyreeve/pkg/guard"
 )
 
@@ -83,7 +83,7 @@ func (b *Bus) putCall(ctx context.Context, entries []types.PutEventsRequestEntry
 	err = retry.Do(ctx, backoff, func(ctx context.Context) error {
 		out, err := b.client.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: entries})
 		if err != nil {
-			return awserror.Describe("PutEvents", err)
+			return awscall.Describe("PutEvents", err)
 		}
 		if len(out.Entries) != len(entries) {
 			return fmt.Errorf("PutEvents answered for %d of %d entries", len(out.Entries), len(entries))
@@ -93,7 +93,7 @@ func (b *Bus) putCall(ctx context.Context, entries []types.PutEventsRequestEntry
 		for i, answer := range out.Entries {
 			if aws.ToString(answer.EventId) == "" {
 				refused = append(refused, entries[i])
-				code = awserror.Code(aws.ToString(answer.ErrorCode))
+				code = awscall.Code(aws.ToString(answer.ErrorCode))
 			}
 		}
 		entries = refused

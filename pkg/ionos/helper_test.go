@@ -1,9 +1,7 @@
 package ionos_test
 
 import (
-	"context"
 	"encoding/base64"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -11,6 +9,7 @@ import (
 
 	"keyreeve/pkg/guard"
 	"keyreeve/pkg/ionos"
+	"keyreeve/pkg/ionos/ionostest"
 )
 
 const selfID = "5e1f0000-0000-4000-8000-000000000001"
@@ -35,14 +34,8 @@ func newClient(t *testing.T, api http.Handler, changes ...func(*ionos.Config)) *
 // testing/synctest: there no time passes while a goroutine waits for a socket.
 func newPipedClient(t *testing.T, api http.Handler) *ionos.Client {
 	t.Helper()
-	listener := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
-	srv := &http.Server{Handler: api, ReadHeaderTimeout: time.Minute}
-	go func() { _ = srv.Serve(listener) }()
-	transport := &http.Transport{DialContext: listener.dial}
-	t.Cleanup(func() {
-		transport.CloseIdleConnections()
-		_ = srv.Close()
-	})
+	transport, end := ionostest.Piped(api)
+	t.Cleanup(end)
 	return clientAt(t, "http://ionos.test", func(cfg *ionos.Config) { cfg.Transport = transport })
 }
 
@@ -58,40 +51,6 @@ func clientAt(t *testing.T, address string, changes ...func(*ionos.Config)) *ion
 	}
 	return client
 }
-
-// pipes is a listener whose connections never leave the process.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case p.conns <- far:
-		return near, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.conns:
-		return conn, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	close(p.closed)
-	return nil
-}
-
-func (*pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "pipe"} }
 
 // answering answers every call with the status and the body, JSON.
 func answering(status int, body string) http.HandlerFunc {

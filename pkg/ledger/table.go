@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/sethvargo/go-retry"
 
-	"keyreeve/pkg/awserror"
+	"keyreeve/pkg/awscall"
 	"keyreeve/pkg/guard"
 )
 
@@ -41,16 +40,8 @@ func newTable(cfg DynamoDBConfig) table {
 	options := dynamodb.Options{
 		Region:      cfg.Region,
 		Credentials: cfg.Credentials,
-		HTTPClient: &http.Client{
-			Transport: cfg.Transport,
-			Timeout:   attemptPatience,
-			// Followed, a redirect could make it seem as if an item had been written; as an answer it is an error.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		Retryer: awsretry.NewStandard(func(o *awsretry.StandardOptions) {
-			o.MaxAttempts = attempts
-			o.MaxBackoff = maxWait
-		}),
+		HTTPClient:  awscall.Client(cfg.Transport, attemptPatience),
+		Retryer:     awscall.Retryer(attempts, maxWait),
 	}
 	if cfg.Endpoint != "" {
 		options.BaseEndpoint = aws.String(cfg.Endpoint)
@@ -108,7 +99,7 @@ func throttled(err error) bool {
 	return awsretry.ThrottleErrorCode{Codes: awsretry.DefaultThrottleErrorCodes}.IsErrorThrottle(err) == aws.TrueTernary
 }
 
-func describe(err error) error { return awserror.Describe("DynamoDB", err) }
+func describe(err error) error { return awscall.Describe("DynamoDB", err) }
 
 // get returns the item as the last write left it, nil where there is none.
 func (t table) get(ctx context.Context, id string) (map[string]types.AttributeValue, error) {

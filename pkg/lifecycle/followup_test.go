@@ -151,7 +151,7 @@ func TestAFollowUpIsTold(t *testing.T) {
 	if err != nil || len(result.Warnings) != 1 || result.Warnings[0].Code != guard.SwitchedBackOn || !strings.Contains(result.Warnings[0].Message, older) {
 		t.Errorf("result = %+v, %v", result, err)
 	}
-	want(t, "announced with a warning", len(w.announced[len(w.announced)-1].Warnings), 1)
+	want(t, "announced with a warning", len(w.bus.Finished()[len(w.bus.Finished())-1].Warnings), 1)
 	want(t, "keys", w.active(alice), map[string]bool{older: true, newer: false, off: false})
 }
 

@@ -39,8 +39,8 @@ func TestOffboardingSwitchesOffEveryKeyOnce(t *testing.T) {
 		Action: guard.Deactivate, At: first, OccurredAt: first, Actor: guard.Actor{Kind: guard.System, Name: "hr"},
 		Reason: "left the company", Source: "hr", RequestID: "e1", Events: []string{w.leaving().Event()},
 	})
-	if len(w.announced) != 1 || w.announced[0].Reason != "left the company" || len(w.announced[0].Keys) != 4 {
-		t.Errorf("announced: %+v", w.announced)
+	if len(w.bus.Finished()) != 1 || w.bus.Finished()[0].Reason != "left the company" || len(w.bus.Finished()[0].Keys) != 4 {
+		t.Errorf("announced: %+v", w.bus.Finished())
 	}
 
 	writes := w.calls(http.MethodPut)
@@ -359,7 +359,7 @@ func TestWorkEndsBeforeTheInvocationDoes(t *testing.T) {
 	}
 	want(t, "outcomes", said(result), map[string]string{older: "changed", newer: "failed", legacy: "changed"})
 	want(t, "remembered", w.recall(t, alice).Changes[older].Action, guard.Deactivate)
-	want(t, "announced", len(w.announced), 1)
+	want(t, "announced", len(w.bus.Finished()), 1)
 }
 
 func TestChangesThatDoNotShowYet(t *testing.T) {
@@ -486,8 +486,8 @@ func TestADryRunChangesNothing(t *testing.T) {
 	if already, err := w.Ledger.Reserve(t.Context(), 0, 0); err != nil || already != 0 {
 		t.Errorf("changes counted = %d, %v", already, err)
 	}
-	if len(w.announced) != 4 || !w.announced[0].DryRun {
-		t.Errorf("announced: %+v", w.announced)
+	if len(w.bus.Finished()) != 4 || !w.bus.Finished()[0].DryRun {
+		t.Errorf("announced: %+v", w.bus.Finished())
 	}
 }
 
@@ -612,19 +612,19 @@ func TestOwnIdentity(t *testing.T) {
 
 func TestUnknownUser(t *testing.T) {
 	w := newWorld(t)
-	if _, err := w.Do(t.Context(), w.request()); guard.KindOf(err) != guard.NotFound || len(w.announced) != 0 {
-		t.Errorf("error = %v, announced %v", err, w.announced)
+	if _, err := w.Do(t.Context(), w.request()); guard.KindOf(err) != guard.NotFound || len(w.bus.Finished()) != 0 {
+		t.Errorf("error = %v, announced %v", err, w.bus.Finished())
 	}
 	if _, err := w.Do(t.Context(), w.leaving()); guard.KindOf(err) != guard.NotFound {
 		t.Errorf("leaver: error = %v", err)
 	}
-	if len(w.announced) != 1 || w.announced[0].Warnings[0].Code != guard.UnknownUser {
-		t.Errorf("a leaver whom IONOS does not know is no visible outcome: %+v", w.announced)
+	if len(w.bus.Finished()) != 1 || w.bus.Finished()[0].Warnings[0].Code != guard.UnknownUser {
+		t.Errorf("a leaver whom IONOS does not know is no visible outcome: %+v", w.bus.Finished())
 	}
 	byHand := w.leaving()
 	byHand.Actor = guard.Actor{Kind: guard.Operator, Email: "eve@example.com"}
-	if _, err := w.Do(t.Context(), byHand); guard.KindOf(err) != guard.NotFound || len(w.announced) != 1 {
-		t.Errorf("a person's mistake is announced: %v, %+v", err, w.announced)
+	if _, err := w.Do(t.Context(), byHand); guard.KindOf(err) != guard.NotFound || len(w.bus.Finished()) != 1 {
+		t.Errorf("a person's mistake is announced: %v, %+v", err, w.bus.Finished())
 	}
 }
 
@@ -705,7 +705,7 @@ func TestAWriteThatCouldNotBeRecordedIsSentAgain(t *testing.T) {
 func TestAnOutcomeThatCannotBeAnnouncedIsAWarning(t *testing.T) {
 	w := newWorld(t)
 	w.alice(older, newer)
-	w.busDown = true
+	w.bus.Refuse()
 	result, err := w.Do(t.Context(), w.request(older))
 	if err != nil || len(result.Warnings) != 1 || result.Warnings[0].Code != guard.NotAnnounced || !result.Any(guard.Changed) {
 		t.Errorf("result = %+v, %v", result, err)

@@ -3,9 +3,7 @@ package lifecycle_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +16,7 @@ import (
 
 	"keyreeve/pkg/buckets"
 	"keyreeve/pkg/bus"
+	"keyreeve/pkg/bus/bustest"
 	"keyreeve/pkg/guard"
 	"keyreeve/pkg/ionos"
 	"keyreeve/pkg/ionos/ionostest"
@@ -32,11 +31,10 @@ type world struct {
 	api    *ionostest.Server
 	ledger string
 	log    *bytes.Buffer
+	bus    bustest.Bus
 
-	mu        sync.Mutex
-	clock     time.Time
-	announced []guard.Finished
-	busDown   bool
+	mu    sync.Mutex
+	clock time.Time
 }
 
 // newWorld has the people of the tests: operator@example.com administers the contract, alice has the given keys.
@@ -46,7 +44,7 @@ func newWorld(t *testing.T) *world {
 	w.api.Now = w.now
 	self := w.api.AddUser(ionostest.User{Email: "keyreeve@example.com", Administrator: true})
 	w.api.AddUser(ionostest.User{Email: "operator@example.com", Administrator: true})
-	cloud, s3, events := httptest.NewServer(w.api), httptest.NewServer(w.api.S3()), httptest.NewServer(http.HandlerFunc(w.putEvents))
+	cloud, s3, events := httptest.NewServer(w.api), httptest.NewServer(w.api.S3()), httptest.NewServer(&w.bus)
 	for _, server := range []*httptest.Server{cloud, s3, events} {
 		t.Cleanup(server.Close)
 	}
@@ -97,31 +95,6 @@ func (w *world) pass(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.clock = w.clock.Add(d)
-}
-
-// putEvents is the part of EventBridge that outcomes reach.
-func (w *world) putEvents(answer http.ResponseWriter, r *http.Request) {
-	var call struct {
-		Entries []struct {
-			Detail string `json:"Detail"`
-		} `json:"Entries"`
-	}
-	if err := json.NewDecoder(r.Body).Decode(&call); err != nil || w.busDown {
-		answer.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, entry := range call.Entries {
-		var finished guard.Finished
-		if err := json.Unmarshal([]byte(entry.Detail), &finished); err != nil {
-			answer.WriteHeader(http.StatusBadRequest)
-			return
-		}
-		w.announced = append(w.announced, finished)
-	}
-	answer.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	_, _ = io.WriteString(answer, `{"FailedEntryCount":0,"Entries":[{"EventId":"1"}]}`)
 }
 
 // The keys of the tests. All but the legacy one are of the newer sort.

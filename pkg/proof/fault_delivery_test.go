@@ -3,7 +3,6 @@ package proof_test
 import (
 	"context"
 	"crypto/rand"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -71,7 +70,7 @@ func newTrial(t *testing.T, e errand, s sender, d *trouble, table *remote) *tria
 	tr.api.Fault, tr.api.S3Fault = d.onCloud(tr.api), d.plan
 	tr.cloud = labelled{next: tr.cloud}
 	tr.storage = labelled{next: tr.storage, step: listBuckets}
-	tr.events = labelled{next: serve(t, d.in(http.HandlerFunc(tr.putEvents)))}
+	tr.events = labelled{next: serve(t, d.in(&tr.bus))}
 	tr.alice = tr.person(t, victim)
 	tr.people = []person{tr.alice}
 	for i, email := range s.companions {
@@ -83,7 +82,7 @@ func newTrial(t *testing.T, e errand, s sender, d *trouble, table *remote) *tria
 // deliver sends the people's requests to a new process.
 func (tr *trial) deliver(t *testing.T, people []person) delivery {
 	t.Helper()
-	effects, announced := tr.count(), len(tr.announced)
+	effects, announced := tr.count(), len(tr.bus.Finished())
 	limit := invocationTime
 	p := new(process)
 	if len(tr.deliveries) == 0 {
@@ -109,7 +108,7 @@ func (tr *trial) deliver(t *testing.T, people []person) delivery {
 	for _, key := range tr.alice.keys {
 		d.effects[key] = tr.since(effects, key)
 	}
-	for _, finished := range tr.announced[announced:] {
+	for _, finished := range tr.bus.Finished()[announced:] {
 		twice := func(f guard.Finished) bool { return cmp.Equal(f, finished) }
 		if finished.User.ID == tr.alice.ID && !slices.ContainsFunc(d.announced, twice) {
 			d.announced = append(d.announced, finished)

@@ -23,8 +23,8 @@ func TestTheWorld(t *testing.T) {
 			Action: guard.Deactivate, User: alice.Email, Keys: []string{older}, ID: "e1", OccurredAt: begun,
 			Actor: guard.Actor{Kind: guard.System, Name: "hr"},
 		})
-		if err != nil || !result.Any(guard.Changed) || len(w.announced) != 1 {
-			t.Errorf("result = %+v, %v; announced %+v", result, err, w.announced)
+		if err != nil || !result.Any(guard.Changed) || len(w.bus.Finished()) != 1 {
+			t.Errorf("result = %+v, %v; announced %+v", result, err, w.bus.Finished())
 		}
 		if diff := cmp.Diff(map[string]bool{older: false, newer: true}, w.states(alice)); diff != "" {
 			t.Errorf("keys (-want +got):\n%s", diff)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -59,7 +58,7 @@ func newStage(t *testing.T, ledgerFile string, clock func() time.Time, keys []he
 	}
 	s := &stage{world: w, gates: &gates{open: commutes}}
 	w.cloud, w.storage = gatedTransport{s.gates, w.api}, gatedTransport{s.gates, w.api.S3()}
-	w.events = gatedTransport{s.gates, http.HandlerFunc(w.putEvents)}
+	w.events = gatedTransport{s.gates, &w.bus}
 	return s
 }
 
@@ -194,7 +193,7 @@ func (s *stage) checkAnnounced(t *testing.T) {
 			told = append(told, fmt.Sprintf("%+v", a.result.Keys))
 		}
 	}
-	for _, finished := range s.announced {
+	for _, finished := range s.bus.Finished() {
 		announced = append(announced, fmt.Sprintf("%+v", finished.Keys))
 	}
 	slices.Sort(told)

@@ -3,9 +3,7 @@ package proof_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -17,6 +15,7 @@ import (
 
 	"keyreeve/pkg/buckets"
 	"keyreeve/pkg/bus"
+	"keyreeve/pkg/bus/bustest"
 	"keyreeve/pkg/guard"
 	"keyreeve/pkg/ionos"
 	"keyreeve/pkg/ionos/ionostest"
@@ -36,9 +35,11 @@ type world struct {
 	log                    *bytes.Buffer
 	logger                 *slog.Logger
 
-	mu        sync.Mutex
-	announced []guard.Finished
-	holders   int
+	// bus has what was announced.
+	bus bustest.Bus
+
+	mu      sync.Mutex
+	holders int
 }
 
 // ledgerCalls is all that a lifecycle asks of a ledger.
@@ -56,7 +57,7 @@ func newWorld(t *testing.T) *world {
 	w.logger = slog.New(slog.NewJSONHandler(w.log, nil))
 	w.self = w.api.AddUser(ionostest.User{Email: "keyreeve@example.com", Administrator: true})
 	w.api.AddUser(ionostest.User{Email: "operator@example.com", Administrator: true})
-	w.cloud, w.storage, w.events = serve(t, w.api), serve(t, w.api.S3()), serve(t, http.HandlerFunc(w.putEvents))
+	w.cloud, w.storage, w.events = serve(t, w.api), serve(t, w.api.S3()), serve(t, &w.bus)
 	return w
 }
 
@@ -105,28 +106,12 @@ func (w *world) holder() string {
 	return fmt.Sprint("holder ", w.holders)
 }
 
-// putEvents is the part of EventBridge that outcomes reach.
-func (w *world) putEvents(answer http.ResponseWriter, r *http.Request) {
-	var call struct {
-		Entries []struct {
-			Detail string `json:"Detail"`
-		} `json:"Entries"`
-	}
-	if err := json.NewDecoder(r.Body).Decode(&call); err != nil {
-		answer.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, entry := range call.Entries {
-		var finished guard.Finished
-		if err := json.Unmarshal([]byte(entry.Detail), &finished); err != nil {
-			w.t.Errorf("announced what is no outcome: %v", err)
-		}
-		w.announced = append(w.announced, finished)
-	}
-	answer.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	_, _ = io.WriteString(answer, `{"FailedEntryCount":0,"Entries":[{"EventId":"1"}]}`)
+// serve lets the handler answer HTTP in memory until the test ends, and returns the transport that leads to it.
+func serve(t *testing.T, handler http.Handler) *http.Transport {
+	t.Helper()
+	transport, end := ionostest.Piped(handler)
+	t.Cleanup(end)
+	return transport
 }
 
 // The keys of the tests, by age. The legacy one opens user-owned buckets only.

@@ -1,24 +1,16 @@
-package proof_test
+package ionostest
 
 import (
 	"context"
 	"net"
 	"net/http"
-	"testing"
 	"time"
 )
 
-// pipes is a network in memory with one server on it. Unlike a socket, a pipe that nobody writes to lets the
-// simulated time of a bubble go on.
-type pipes struct {
-	arriving chan net.Conn
-	closed   chan struct{}
-}
-
-// serve lets the handler answer HTTP in memory until the test ends, and returns the transport that leads to it,
-// whatever host is asked for.
-func serve(t *testing.T, handler http.Handler) *http.Transport {
-	t.Helper()
+// Piped lets the handler answer HTTP in memory, and returns the transport that leads to it, whatever host is asked
+// for, and what ends it. Unlike a socket, a pipe that nobody writes to lets the simulated time of testing/synctest go
+// on.
+func Piped(handler http.Handler) (transport *http.Transport, end func()) {
 	p := &pipes{arriving: make(chan net.Conn), closed: make(chan struct{})}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Hour}
 	done := make(chan struct{})
@@ -26,20 +18,25 @@ func serve(t *testing.T, handler http.Handler) *http.Transport {
 		defer close(done)
 		_ = server.Serve(p) // ends when the server is closed
 	}()
-	transport := &http.Transport{DialContext: p.dial}
-	t.Cleanup(func() {
+	transport = &http.Transport{DialContext: p.dial}
+	return transport, func() {
 		transport.CloseIdleConnections()
 		_ = server.Close()
 		<-done
-	})
-	return transport
+	}
+}
+
+// pipes is a listener whose connections never leave the process.
+type pipes struct {
+	arriving chan net.Conn
+	closed   chan struct{}
 }
 
 func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
+	near, far := net.Pipe()
 	select {
-	case p.arriving <- server:
-		return client, nil
+	case p.arriving <- far:
+		return near, nil
 	case <-p.closed:
 		return nil, net.ErrClosed
 	case <-ctx.Done():
@@ -64,4 +61,4 @@ func (p *pipes) Close() error {
 }
 
 // Addr is where the server is, which is nowhere.
-func (*pipes) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
+func (*pipes) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "pipe"} }

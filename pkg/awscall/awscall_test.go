@@ -1,4 +1,4 @@
-package awserror_test
+package awscall_test
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"keyreeve/pkg/awserror"
+	"keyreeve/pkg/awscall"
 )
 
 func TestDescribe(t *testing.T) {
@@ -32,12 +32,12 @@ func TestDescribe(t *testing.T) {
 		"not answered": {io.ErrUnexpectedEOF, "unexpected EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := awserror.Describe("Call", test.err); got.Error() != test.want {
+			if got := awscall.Describe("Call", test.err); got.Error() != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
 	}
-	if err := awserror.Describe("Call", nil); err != nil {
+	if err := awscall.Describe("Call", nil); err != nil {
 		t.Errorf("of no error: %v", err)
 	}
 }
