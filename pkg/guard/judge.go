@@ -148,7 +148,7 @@ func (j judgement) judge(id string) Verdict {
 		verdict.Outcome = Failed
 		verdict.Message = name(j.read.User) + " has no access key " + id + ": check the key id."
 		return verdict
-	case j.req.Action == Activate && j.surelyActive(verdict.Key), j.req.Action == Deactivate && !j.perhapsActive(verdict.Key):
+	case j.req.Action == Activate && j.surelyActive(verdict.Key) && MayBeOn(j.read, id), j.req.Action == Deactivate && !j.perhapsActive(verdict.Key):
 		verdict.Outcome = Unchanged
 		return verdict
 	}
@@ -175,10 +175,11 @@ func tooLate(event, last time.Time) bool {
 	return event.Before(last)
 }
 
-// overtaken reports whether a newer event tried to do something else to the key.
+// overtaken reports whether a newer event tried to do something else to the key. What may never have happened keeps no
+// leaver's key on.
 func (j judgement) overtaken(id string) bool {
 	attempt := j.read.Memory.Attempts[id]
-	return attempt.Action != j.req.Action && tooLate(j.req.OccurredAt, attempt.OccurredAt)
+	return !j.req.Offboarding && attempt.Action != j.req.Action && tooLate(j.req.OccurredAt, attempt.OccurredAt)
 }
 
 // settling is how long after a change the API may still show the state before it.
@@ -268,10 +269,10 @@ func MustStay(switchedOff, remaining []Key) (Key, bool) {
 	return newest, true
 }
 
-// MayGoBackOn reports whether a key that a guarded deactivation switched off may be switched back on: not one of
-// somebody who left, unless it was activated since.
-func MayGoBackOn(reading Reading, keyID string) bool {
-	return reading.Memory.OffboardedAt.IsZero() || reading.Memory.Changes[keyID].Action == Activate
+// MayBeOn reports whether a key may be on: not one of somebody who left, unless it was activated since.
+func MayBeOn(reading Reading, keyID string) bool {
+	left, last := reading.Memory.OffboardedAt, reading.Memory.Changes[keyID]
+	return left.IsZero() || last.Action == Activate && last.OccurredAt.After(left)
 }
 
 const (
@@ -327,7 +328,7 @@ func Unfinished(reading Reading, policy Policy, now time.Time) FollowUp {
 func (j judgement) leftOff(k Key) bool {
 	attempt := j.read.Memory.Attempts[k.ID]
 	exempt, _ := j.exempt(k)
-	return exempt == "" && MayGoBackOn(j.read, k.ID) &&
+	return exempt == "" && MayBeOn(j.read, k.ID) &&
 		j.now.Sub(attempt.At) < followUpTime && !k.Modified.After(attempt.At.Add(switchTime))
 }
 

@@ -348,6 +348,8 @@ func TestOffboarded(t *testing.T) {
 		"override by an administrator": {fresh().by(operator()).admin().override(guard.Offboarded), map[string]string{inactive: "over offboarded"}},
 		"no override by a system":      {fresh().override(guard.Offboarded), map[string]string{inactive: "offboarded"}},
 		"no override by the leaver":    {fresh().by(self).override(guard.Offboarded), map[string]string{inactive: "offboarded"}},
+		"a key that is active":         {activate(older).has(key(older, true)).with(left), map[string]string{older: "offboarded"}},
+		"a key that was activated":     {activate(older).has(key(older, true)).with(left).changed(older, guard.Change{Action: guard.Activate, OccurredAt: ago(time.Hour)}).with(func(s *scene) { s.req.OccurredAt = now() }), map[string]string{older: "unchanged"}},
 		"deactivation may":             {deactivate(older).has(key(older, true)).with(left).with(leaving), map[string]string{older: "go"}},
 	}.run(t)
 }
@@ -451,6 +453,7 @@ func TestAttemptsNobodyKnowsTheEndOf(t *testing.T) {
 		"deactivation, no replacement":                   {deactivate(newer).has(key(newer, true), key(older, true)).tried(guard.Deactivate, older, moment), map[string]string{newer: "last_active_key"}},
 		"deactivation long ago, still active":            {deactivate(newer).has(key(newer, true), key(older, true)).tried(guard.Deactivate, older, long), map[string]string{newer: "go"}},
 		"deactivation by a newer event, to be activated": {activate(newer).has(key(newer, true)).tried(guard.Deactivate, newer, long).with(byNewer), map[string]string{newer: "superseded"}},
+		"activation by a newer event, and who left":      {deactivate(newer).has(key(newer, true)).tried(guard.Activate, newer, long).with(byNewer).with(leaving), map[string]string{newer: "go"}},
 		"deactivation by a newer event, again":           {deactivate(newer).has(both...).override(guard.LastActiveKey).tried(guard.Deactivate, newer, long).with(byNewer), map[string]string{newer: "over last_active_key"}},
 		"deletion of a key nobody knew, gone":            {newScene(guard.Delete, []string{older}).has(key(newer, true)).tried(guard.Delete, older, long), map[string]string{older: "unchanged"}},
 		"deletion, still there, deleted again":           {remove(inactive).has(both...).tried(guard.Delete, inactive, moment), map[string]string{inactive: "go"}},
@@ -484,7 +487,8 @@ func TestUnfinished(t *testing.T) {
 		"off, and exempt":                 {left(moment, key(older, false)).with(exempting("alice@*")), guard.FollowUp{Settled: []string{older}}},
 		"switched by somebody else since": {left(10*time.Minute, guard.Key{ID: older, Created: ago(400 * day), Modified: ago(7 * time.Minute)}), guard.FollowUp{Settled: []string{older}}},
 		"switched by the attempt itself":  {left(10*time.Minute, guard.Key{ID: older, Created: ago(400 * day), Modified: ago(9 * time.Minute)}), guard.FollowUp{BackOn: older, Settled: []string{older}}},
-		"left, and activated since":       {left(moment, key(older, false)).with(func(s *scene) { s.reading.Memory.OffboardedAt = ago(day) }).changed(older, guard.Change{Action: guard.Activate, At: ago(time.Hour)}), guard.FollowUp{BackOn: older, Settled: []string{older}}},
+		"left, and activated since":       {left(moment, key(older, false)).with(func(s *scene) { s.reading.Memory.OffboardedAt = ago(day) }).changed(older, guard.Change{Action: guard.Activate, OccurredAt: ago(time.Hour)}), guard.FollowUp{BackOn: older, Settled: []string{older}}},
+		"left, and activated before":      {left(moment, key(older, false)).with(func(s *scene) { s.reading.Memory.OffboardedAt = ago(day) }).changed(older, guard.Change{Action: guard.Activate, OccurredAt: ago(2 * day)}), guard.FollowUp{Settled: []string{older}}},
 		"a key that is gone for long":     {left(time.Hour, key(newer, false)), guard.FollowUp{Forgotten: []string{older}}},
 		"a key that is gone":              {left(moment, key(newer, false)), guard.FollowUp{}},
 	} {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"slices"
+	"time"
 
 	"keyreeve/pkg/guard"
 )
@@ -18,16 +18,22 @@ func (r run) setOut(ctx context.Context, reading *guard.Reading, verdicts []guar
 		Action: r.req.Action, At: now, OccurredAt: earliest(r.req.OccurredAt, now), RequestID: r.req.ID, Guarded: r.req.Guarded(),
 	}
 	entry := guard.Memory{Attempts: make(map[string]guard.Attempt)}
-	heeded := len(verdicts) == 0 || count(verdicts, isHeeded) > 0
-	if r.req.Offboarding && !refused && heeded && attempt.OccurredAt.After(reading.Memory.OffboardedAt) {
+	heeded := !refused && heeds(*reading, verdicts)
+	if r.req.Offboarding && heeded && attempt.OccurredAt.After(reading.Memory.OffboardedAt) {
 		entry.OffboardedAt = attempt.OccurredAt
 	}
-	if r.sparesNone() && !refused && heeded {
-		maps.Copy(entry.Attempts, unguarded(reading.Memory.Attempts))
+	if r.sparesNone() && heeded {
+		maps.Copy(entry.Attempts, unguarded(reading.Memory.Attempts, attempt.OccurredAt))
 	}
 	for _, v := range verdicts {
 		if v.Allowed() {
 			entry.Attempts[v.KeyID] = attempt
+			if r.req.Action == guard.Activate && reading.Memory.Attempts[v.KeyID].Guarded {
+				// If this fails, what an earlier request left to do is still to be done.
+				waiting := attempt
+				waiting.Guarded = true
+				entry.Attempts[v.KeyID] = waiting
+			}
 		}
 	}
 	if entry.OffboardedAt.IsZero() && len(entry.Attempts) == 0 {
@@ -41,9 +47,14 @@ func (r run) setOut(ctx context.Context, reading *guard.Reading, verdicts []guar
 	return r.Ledger.Record(ctx, reading.User.ID, entry)
 }
 
-// isHeeded reports whether the event says something about the user, even if it may not change the key at this moment.
-func isHeeded(v guard.Verdict) bool {
-	return v.Outcome != guard.Superseded && (v.Outcome != guard.Refused || v.Rule == guard.BlastRadius)
+// heeds reports whether the event says something about the user. It does not if there was too much change at once, or
+// if a newer event decided otherwise on each key; one that decided the same does not contradict it.
+func heeds(reading guard.Reading, verdicts []guard.Verdict) bool {
+	heeded := func(v guard.Verdict) bool {
+		return v.Outcome != guard.Refused && (v.Outcome != guard.Superseded || reading.Memory.Changes[v.KeyID].Action != guard.Activate)
+	}
+	tooMuch := func(v guard.Verdict) bool { return v.Rule == guard.BlastRadius && v.Outcome == guard.Refused }
+	return len(verdicts) == 0 || count(verdicts, heeded) > 0 && count(verdicts, tooMuch) == 0
 }
 
 // sparesNone reports whether the request may leave its user without an active key. Then no key that an earlier one left
@@ -74,11 +85,11 @@ func (r run) finish(ctx context.Context, reading *guard.Reading, follow guard.Fo
 			over[id] = reading.Memory.Attempts[id]
 		}
 	}
-	over = unguarded(over)
+	over = unguarded(over, r.Clock())
 	for _, id := range follow.Forgotten {
 		over[id] = guard.Attempt{}
 	}
-	if follow.BackOn != "" && !r.activates(follow.BackOn) {
+	if follow.BackOn != "" {
 		if err := r.switchBackOn(ctx, reading, follow.BackOn); err != nil {
 			return "", err
 		}
@@ -106,11 +117,6 @@ func mention(backOn string, err error) error {
 	return &told
 }
 
-// activates reports whether the request itself is about switching the key on.
-func (r run) activates(keyID string) bool {
-	return r.req.Action == guard.Activate && (len(r.req.Keys) == 0 || slices.Contains(r.req.Keys, keyID))
-}
-
 func (r run) switchBackOn(ctx context.Context, reading *guard.Reading, keyID string) error {
 	if err := r.Keys.SwitchKey(ctx, reading.User.ID, keyID, true); err != nil {
 		return err
@@ -128,12 +134,12 @@ func (r run) puttingBack() guard.Attempt {
 	return guard.Attempt{Action: guard.Activate, At: r.Clock(), RequestID: r.req.ID}
 }
 
-// unguarded returns those of the attempts that were guarded, as ones that need no follow-up: older events still meet
-// them.
-func unguarded(attempts map[string]guard.Attempt) map[string]guard.Attempt {
+// unguarded returns those of the attempts that were guarded, unless they are of newer events, as ones that need no
+// follow-up: older events still meet them.
+func unguarded(attempts map[string]guard.Attempt, newest time.Time) map[string]guard.Attempt {
 	settled := make(map[string]guard.Attempt)
 	for id, attempt := range attempts {
-		if attempt.Guarded {
+		if attempt.Guarded && !attempt.OccurredAt.After(newest) {
 			attempt.Guarded = false
 			settled[id] = attempt
 		}

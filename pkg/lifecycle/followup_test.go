@@ -137,6 +137,13 @@ func (w *world) leaveOff(t *testing.T, alice ionostest.User, others ...string) g
 	return req
 }
 
+// activation of the keys, at this moment.
+func (w *world) activation(keys ...string) guard.Request {
+	req := w.as("activation", w.request(keys...))
+	req.Action = guard.Activate
+	return req
+}
+
 // as is the request as another event, of this moment.
 func (w *world) as(id string, req guard.Request) guard.Request {
 	req.ID, req.OccurredAt = id, w.now()
@@ -156,13 +163,18 @@ func TestAFollowUpIsTold(t *testing.T) {
 }
 
 func TestAFollowUpIsToldWhereTheRequestFails(t *testing.T) {
-	w := newWorld(t)
-	alice := w.alice(older, newer)
-	w.leaveOff(t, alice, newer)
-	err := w.fails(t, w.as("e2", w.request(newer)), brokenLedger{fails: everything})
-	want(t, "keys", w.active(alice), map[string]bool{older: true, newer: false})
-	if !strings.Contains(guard.AsError(err).Message, older+" was switched back on") {
-		t.Errorf("error = %v", err)
+	setsOut := func(entry guard.Memory) bool { return entry.Attempts[newer].Action == guard.Activate }
+	for name, fails := range map[string]func(guard.Memory) bool{"in between": everything, "afterwards": setsOut} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			alice := w.alice(older, newer)
+			w.leaveOff(t, alice, newer)
+			err := w.fails(t, w.activation(newer), brokenLedger{fails: fails})
+			want(t, "keys", w.active(alice), map[string]bool{older: true, newer: false})
+			if !strings.Contains(guard.AsError(err).Message, older+" was switched back on") {
+				t.Errorf("error = %v", err)
+			}
+		})
 	}
 }
 
@@ -207,17 +219,87 @@ func TestAFollowUpLeavesTheExemptAlone(t *testing.T) {
 	want(t, "keys", w.active(alice), map[string]bool{older: false, newer: false})
 }
 
-func TestAnActivationIsItsOwnFollowUp(t *testing.T) {
+func TestAnActivationFollowsUpTooWhateverBecomesOfIt(t *testing.T) {
+	for name, test := range map[string]struct {
+		do   func(*world, ionostest.User) guard.Request
+		want string
+	}{
+		"of the key that was left off": {func(w *world, alice ionostest.User) guard.Request {
+			w.leaveOff(t, alice, newer)
+			return w.activation(older)
+		}, "unchanged"},
+		"of an older event": {func(w *world, alice ionostest.User) guard.Request {
+			before := w.activation(older)
+			w.pass(time.Minute)
+			w.leaveOff(t, alice, newer)
+			return before
+		}, "unchanged"},
+		"carried out before": {func(w *world, alice ionostest.User) guard.Request {
+			before := w.activation(older)
+			w.do(t, before)
+			w.pass(time.Minute)
+			w.leaveOff(t, alice, newer)
+			return before
+		}, "unchanged"},
+		"over the limit": {func(w *world, alice ionostest.User) guard.Request {
+			w.leaveOff(t, alice, newer)
+			w.Policy.MaxChanges = 1
+			return w.activation(newer)
+		}, "blast_radius"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			alice := w.alice(older, newer)
+			activation := test.do(w, alice)
+			want(t, "outcomes", w.do(t, activation), map[string]string{activation.Keys[0]: test.want})
+			want(t, "keys", w.active(alice), map[string]bool{older: true, newer: false})
+			warnings := w.bus.Finished()[len(w.bus.Finished())-1].Warnings
+			if len(warnings) != 1 || warnings[0].Code != guard.SwitchedBackOn {
+				t.Errorf("warnings: %+v", warnings)
+			}
+		})
+	}
+}
+
+func TestAnActivationThatFailsLeavesTheFollowUpToOthers(t *testing.T) {
+	w := newWorld(t)
+	alice := w.alice(older, newer)
+	event := w.leaveOff(t, alice, newer)
+	w.api.Fault = ionostest.On(http.MethodPut, ionostest.Status(http.StatusUnprocessableEntity, 0))
+	want(t, "activation", w.do(t, w.activation(older)), map[string]string{older: "failed"})
+	w.api.Fault = nil
+	w.pass(5 * time.Minute)
+	w.do(t, event)
+	want(t, "keys", w.active(alice), map[string]bool{older: true, newer: false})
+}
+
+func TestARepeatedOverrideWaivesNothing(t *testing.T) {
+	w := newWorld(t)
+	alice := w.alice(older, newer)
+	override := w.as("override", w.request(older))
+	override.Override = []guard.Rule{guard.LastActiveKey}
+	w.do(t, override)
+	w.pass(2 * time.Minute)
+	w.api.SwitchKey(alice.ID, older, true)
+	event := w.as("e2", w.request(newer))
+	_ = w.fails(t, event, brokenLedger{fails: outcomes})
+	w.api.SwitchKey(alice.ID, older, false)
+	w.pass(2 * time.Minute)
+	want(t, "again", w.do(t, override), map[string]string{older: "unchanged"})
+	w.do(t, event)
+	want(t, "keys", w.active(alice), map[string]bool{older: false, newer: true})
+}
+
+func TestAKeyThatAFollowUpSwitchedOnIsNotTakenForInactive(t *testing.T) {
 	w := newWorld(t)
 	alice := w.alice(older, newer)
 	w.leaveOff(t, alice, newer)
-	activation := w.as("e2", w.request(older))
-	activation.Action = guard.Activate
-	result, err := w.Do(t.Context(), activation)
-	if err != nil || len(result.Warnings) != 0 || !result.Any(guard.Changed) {
-		t.Errorf("result = %+v, %v", result, err)
-	}
-	want(t, "attempts", len(w.recall(t, alice).Attempts), 0)
+	w.do(t, w.as("e2", w.request(newer)))
+	w.api.Lag = 1
+	w.api.SwitchKey(alice.ID, older, true) // Readings do not show that it is on.
+	deletion := w.deletion(older)
+	deletion.Override = []guard.Rule{guard.GracePeriod}
+	want(t, "deletion", w.do(t, deletion), map[string]string{older: "still_active"})
 }
 
 func TestAFollowUpThatFailsDoesNotStandInTheWay(t *testing.T) {
@@ -248,19 +330,6 @@ func TestWhoLeftAndCameBackIsFollowedUp(t *testing.T) {
 	event := w.leaveOff(t, alice, newer)
 	w.do(t, event)
 	want(t, "keys", w.active(alice), map[string]bool{older: true, newer: false})
-}
-
-func TestALeaversKeyDoesNotGoBackOn(t *testing.T) {
-	w := newWorld(t)
-	alice := w.alice(older, newer)
-	leaving := w.leaving()
-	leaving.Keys = []string{older}
-	want(t, "offboarding of one key", w.do(t, leaving), map[string]string{older: "changed"})
-	w.pass(time.Hour)
-	w.api.SwitchKey(alice.ID, older, true)
-	w.api.Fault = ionostest.Nth(1, ionostest.On(http.MethodPut, ionostest.Meanwhile(func() { w.api.SwitchKey(alice.ID, newer, false) })))
-	want(t, "guarded deactivation", w.do(t, w.as("e2", w.request(older))), map[string]string{older: "changed"})
-	want(t, "keys", w.active(alice), map[string]bool{older: false, newer: false})
 }
 
 func TestAnOlderEventMeetsANewerAttempt(t *testing.T) {
@@ -350,12 +419,4 @@ func TestADeletionIsDoneWhenTheKeyIsGone(t *testing.T) {
 	w.api.Fault = ionostest.Nth(1, ionostest.On(http.MethodDelete, ionostest.Applied(ionostest.Reset())))
 	want(t, "gone, and the answer lost", w.do(t, deletion), map[string]string{off: "changed"})
 	want(t, "keys", w.active(alice), map[string]bool{newer: true})
-}
-
-func TestALeaverOverTheLimitHasLeft(t *testing.T) {
-	w := newWorld(t)
-	alice := w.alice(older, newer)
-	w.Policy.MaxChanges = 1
-	want(t, "leaving", w.do(t, w.leaving()), map[string]string{older: "blast_radius", newer: "blast_radius"})
-	want(t, "left", w.recall(t, alice).OffboardedAt, w.now())
 }

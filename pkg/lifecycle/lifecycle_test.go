@@ -395,9 +395,7 @@ func TestWhoWasLeftAloneIsNotMarked(t *testing.T) {
 	late := w.leaving()
 	late.ID = "e2"
 	w.pass(time.Minute)
-	overriding := w.request(newer)
-	overriding.Override = []guard.Rule{guard.LastActiveKey}
-	w.do(t, overriding)
+	w.do(t, w.activation(newer))
 	w.pass(2 * time.Minute)
 	want(t, "too late", w.do(t, late), map[string]string{newer: "superseded"})
 	want(t, "offboarded", w.recall(t, alice).OffboardedAt, time.Time{})

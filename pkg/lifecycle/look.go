@@ -33,7 +33,7 @@ func (r run) lookAgain(ctx context.Context, reading guard.Reading, verdicts []gu
 	for i, v := range verdicts {
 		if v.Allowed() {
 			tried[v.KeyID] = i
-			if guard.MayGoBackOn(reading, v.KeyID) {
+			if guard.MayBeOn(reading, v.KeyID) {
 				off = append(off, v.Key)
 			}
 		}

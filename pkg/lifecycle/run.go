@@ -55,7 +55,7 @@ func (r run) decide(ctx, working context.Context, reading guard.Reading, refused
 		return guard.Result{}, err
 	}
 	keys, owned := r.act(working, reading, verdicts, buckets)
-	second := look{sure: true}
+	var second look
 	if r.req.Guarded() {
 		second = r.lookAgain(ctx, reading, verdicts, keys)
 	}
@@ -81,7 +81,8 @@ func (r run) judge(ctx context.Context, reading *guard.Reading) ([]guard.Verdict
 	if !r.req.Offboarding && len(verdicts) > 0 && count(verdicts, guard.Verdict.Missing) == len(verdicts) {
 		return nil, &guard.Error{Kind: guard.NotFound, Message: verdicts[0].Message, Remedy: "GET /v1/users/{user}/keys lists the keys."}
 	}
-	// What an earlier request did without learning of it was given back, and is counted now that it shows.
+	// What an earlier request did without learning of it was given back, and is counted now that it shows. If that request
+	// died it counts twice, which errs on the side of refusing.
 	succeeded := func(v guard.Verdict) bool { return v.Outcome == guard.Unchanged && r.succeeded(*reading, v.KeyID) }
 	if unheard := count(verdicts, succeeded); unheard > 0 {
 		if _, err := r.Ledger.Reserve(ctx, unheard, 0); err != nil {

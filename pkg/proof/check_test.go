@@ -2,6 +2,7 @@ package proof_test
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"keyreeve/pkg/guard"
@@ -12,7 +13,7 @@ func (o *observer) change(m move, k int, before, after scene) *violation {
 	own, req := &o.requests[m.by].keys[k], o.about.requests[m.by]
 	putsBack := m.does == turnsOn && o.keys[k].offBy > 0 && !o.keys[k].told.has(o.keys[k].offBy-1)
 	switch {
-	case m.does == turnsOn && req.Action != guard.Activate:
+	case m.does == turnsOn && (req.Action != guard.Activate || len(req.Keys) > 0 && !slices.Contains(req.Keys, m.key)):
 		own.undone = own.writes > 0
 		o.keys[k].writer = 0
 		return nil
@@ -100,7 +101,7 @@ func (o *observer) end(by int, result guard.Result, err error) *violation {
 		case outcome.Outcome == guard.Failed:
 		case outcome.Outcome == guard.Changed && (own.writes != 1 || own.effects != 1 && !o.about.lags || own.undone && req.Action != guard.Activate):
 			return broken(5, "request %d says that it changed key %s, which it wrote %d times and %d times to effect", by, outcome.ID, own.writes, own.effects)
-		case outcome.Outcome != guard.Changed && own.writes > 0 && !own.undone:
+		case outcome.Outcome != guard.Changed && own.writes > 0 && !own.undone && !followedUp(result, outcome.ID):
 			return broken(5, "request %d says %s of key %s, which it wrote", by, outcome.Outcome, outcome.ID)
 		case !state && !o.about.lags:
 			return broken(5, "request %d says of key %s active=%t, which it was not since the request read it", by, outcome.ID, outcome.Active)
@@ -111,6 +112,13 @@ func (o *observer) end(by int, result guard.Result, err error) *violation {
 		return broken(5, "request %d tells the outcomes of %q and was asked about %q", by, told, req.Keys)
 	}
 	return nil
+}
+
+// followedUp reports whether the result says that the key was switched back on for an earlier request.
+func followedUp(result guard.Result, keyID string) bool {
+	return slices.ContainsFunc(result.Warnings, func(w guard.Warning) bool {
+		return w.Code == guard.SwitchedBackOn && strings.HasPrefix(w.Message, keyID)
+	})
 }
 
 // close checks what is left when all have come to an end.

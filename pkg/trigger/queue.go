@@ -78,11 +78,15 @@ func (h *Handler) deliver(ctx context.Context, m message) error {
 }
 
 // leftOn returns an error if somebody who left keeps a key because their event came too late or with too many others.
-// These refusals are about the moment, not about the key: the request has to end where somebody sees it.
+// That is about the moment, not about the key: the request has to end where somebody sees it.
 func leftOn(request guard.Request, result guard.Result) error {
 	for _, k := range result.Keys {
-		if request.Offboarding && (k.Rule == guard.Stale || k.Rule == guard.BlastRadius) {
-			return &guard.Error{Kind: guard.Unavailable, Message: k.ID + " of somebody who left stays as it is. " + k.Message, Remedy: k.Remedy}
+		late := k.Rule == guard.Stale || k.Outcome == guard.Superseded && k.Active
+		if request.Offboarding && (late || k.Rule == guard.BlastRadius) {
+			return &guard.Error{
+				Kind: guard.Unavailable, Message: k.ID + " of somebody who left stays as it is. " + k.Message,
+				Remedy: cmp.Or(k.Remedy, "Find out whether they are back; if not, send the offboarding again as a new event."),
+			}
 		}
 	}
 	return nil

@@ -162,6 +162,14 @@ func fate(r guard.Request) (guard.Result, error) {
 		result := outcomes(r, guard.Changed, guard.Refused)
 		result.Keys[len(result.Keys)-1].Rule = guard.Rule(r.Reason)
 		return result, nil
+	case "superseded and on":
+		result := outcomes(r, guard.Changed, guard.Superseded)
+		result.Keys[len(result.Keys)-1].Active = true
+		return result, nil
+	case "superseded and off":
+		result := outcomes(r, guard.Changed, guard.Superseded)
+		result.Keys[len(result.Keys)-1].Active = false
+		return result, nil
 	default:
 		return outcomes(r, guard.Changed, guard.Outcome(r.Reason)), nil
 	}
@@ -191,6 +199,8 @@ func TestQueueSaysWhatToDeliverAgain(t *testing.T) {
 		15: leaver("blast_radius"),
 		16: leaver("exempt"),
 		17: request("blast_radius"),
+		18: leaver("superseded and on"),
+		19: leaver("superseded and off"),
 	}
 	l := lifecycle{answer: fate}
 	answer, err := l.handler(guard.Deactivate).Invoke(inLambda(t), queue(t, bodies...))
@@ -204,8 +214,8 @@ func TestQueueSaysWhatToDeliverAgain(t *testing.T) {
 	for _, r := range l.requests {
 		done = append(done, r.ID)
 	}
-	diff(t, failed, []string{"m1", "m3", "m5", "m6", "m8", "m9", "m11", "m12", "m14", "m15"})
-	diff(t, done, []string{"m0", "m1", "m2", "m3", "m4", "m6", "m7", "m8", "m9", "m10", "m11", "m12", "m13", "m14", "m15", "m16", "m17"})
+	diff(t, failed, []string{"m1", "m3", "m5", "m6", "m8", "m9", "m11", "m12", "m14", "m15", "m18"})
+	diff(t, done, []string{"m0", "m1", "m2", "m3", "m4", "m6", "m7", "m8", "m9", "m10", "m11", "m12", "m13", "m14", "m15", "m16", "m17", "m18", "m19"})
 
 	log := l.log.String()
 	for _, line := range []string{"panic: boom\\ngoroutine", "some error", "k1 failed (because of failed)"} {
