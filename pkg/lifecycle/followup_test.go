@@ -290,6 +290,18 @@ func TestARepeatedOverrideWaivesNothing(t *testing.T) {
 	want(t, "keys", w.active(alice), map[string]bool{older: false, newer: true})
 }
 
+func TestARefusedOverrideWaivesNothing(t *testing.T) {
+	w := newWorld(t)
+	alice := w.alice(older, newer)
+	w.api.AddUser(ionostest.User{Email: "bob@example.com"})
+	event := w.leaveOff(t, alice, newer)
+	override := w.as("override", w.request(older))
+	override.Actor, override.Override = guard.Actor{Kind: guard.Operator, Email: "bob@example.com"}, []guard.Rule{guard.LastActiveKey}
+	want(t, "override by a stranger", w.do(t, override), map[string]string{older: "not_permitted"})
+	w.do(t, event)
+	want(t, "keys", w.active(alice), map[string]bool{older: true, newer: false})
+}
+
 func TestAKeyThatAFollowUpSwitchedOnIsNotTakenForInactive(t *testing.T) {
 	w := newWorld(t)
 	alice := w.alice(older, newer)
