@@ -30,7 +30,7 @@ func testHanging(t *testing.T, mine func(row) bool, table *remote) {
 			if !mine(r) || r.lasts != "lasting" || r.codes[0] == "-" {
 				continue
 			}
-			for _, s := range r.senders(0) {
+			for _, s := range senders() {
 				s.companions = nil // They have to wait for the next delivery.
 				if r.step.takenFor(s) {
 					c := cell{errand: e, sender: s, step: r.step, fault: "hang", time: 9 * time.Second}

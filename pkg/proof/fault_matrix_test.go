@@ -59,7 +59,7 @@ func (r row) run(t *testing.T, e errand, table *remote, cells *atomic.Int64) []s
 			continue
 		}
 		codes := make(map[string]bool)
-		for _, s := range r.senders(i) {
+		for _, s := range senders() {
 			c := cell{errand: e, sender: s, step: r.step, fault: r.faults[i], once: r.lasts == "once"}
 			if r.step.takenFor(s) {
 				codes[c.check(t, table, r.want(i)...)] = true
@@ -71,16 +71,6 @@ func (r row) run(t *testing.T, e errand, table *remote, cells *atomic.Int64) []s
 		got[i] = strings.Join(slices.Sorted(maps.Keys(codes)), "/")
 	}
 	return got
-}
-
-// senders returns the senders for whom the ith fault is tried: all of them, but where the ledger goes wrong, which takes
-// longer, an HTTP call and the others in turn. What each learns of a code does not depend on where the code comes from.
-func (r row) senders(i int) []sender {
-	all := senders()
-	if !r.onLedger() {
-		return all
-	}
-	return []sender{all[0], all[1+i%(len(all)-1)]}
 }
 
 // cell is one field of the matrix, for one sender.

@@ -39,7 +39,7 @@ func (s step) takenFor(by sender) bool {
 // expected reads the errand's table.
 func expected(t *testing.T, e errand) (rows []row) {
 	t.Helper()
-	text := map[string]string{
+	text := everyTable + map[string]string{
 		"deactivate": deactivateTable, "offboarding": offboardingTable, "activate": activateTable, "delete": deleteTable,
 	}[e.name]
 	var head []string
