@@ -24,7 +24,7 @@ SKIPPED = $(if $(shell command -v node >/dev/null && command -v npm),,@echo 'NOT
 
 check: lint
 	$(SKIPPED)
-	go test $$(go list ./... | grep -v /pkg/local$$)
+	go test $$(go list ./... | grep -vE '/pkg/(local|proof)$$')
 	$(SKIPPED)
 
 # On Linux the race detector needs a C compiler. Without one Go switches cgo off by itself.
