@@ -49,8 +49,12 @@ func hurried(t *testing.T) string {
 // TestKilledBetweenTheWriteAndTheRecord kills a function's process when IONOS has carried out its first write, and
 // before it hears of that. The queue delivers the message again, and in the end all is as if nothing had happened.
 func TestKilledBetweenTheWriteAndTheRecord(t *testing.T) {
-	t.Parallel()
-	l := startLaptopIn(t, hurried(t), new(ionostest.Server))
+	withEachLedger(t, killed)
+}
+
+func killed(t *testing.T, ledger []string) {
+	t.Helper()
+	l := startLaptopIn(t, hurried(t), new(ionostest.Server), ledger...)
 	k := &killer{laptop: l, victims: make(map[string]victim), killed: make(chan error)}
 	l.contract.Fault = k.plan
 	tests := []killedRequest{

@@ -89,14 +89,23 @@ func startLaptopIn(t *testing.T, folder string, contract *ionostest.Server, vari
 // that other processes can get in between.
 func onEachLedger(t *testing.T, part func(*laptop), variables ...string) {
 	t.Helper()
+	withEachLedger(t, func(t *testing.T, ledger []string) {
+		t.Helper()
+		contract := &ionostest.Server{Latency: 5 * time.Millisecond}
+		part(startLaptop(t, contract, append(ledger, variables...)...))
+	})
+}
+
+// withEachLedger calls test with the variables that lead to each sort of ledger.
+func withEachLedger(t *testing.T, test func(t *testing.T, ledger []string)) {
+	t.Helper()
 	for name, ledger := range map[string]func(*testing.T) []string{
 		"bbolt":    func(*testing.T) []string { return nil }, // what a laptop has anyway
 		"DynamoDB": dynamoDB,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			contract := &ionostest.Server{Latency: 5 * time.Millisecond}
-			part(startLaptop(t, contract, append(ledger(t), variables...)...))
+			test(t, ledger(t))
 		})
 	}
 }
