@@ -9,8 +9,8 @@ import (
 )
 
 // setOut remembers, before any key is touched, what is about to be done to which key, so that this request may die at
-// any moment: the next one finds it. And that a user left, so that nobody can switch a key back on in between; but an
-// event that came too late for every key says nothing about the user either.
+// any moment: the next one finds it. And that a user left, if the event is heeded, so that nobody can switch a key back on
+// in between.
 func (r run) setOut(ctx context.Context, reading *guard.Reading, verdicts []guard.Verdict, refused bool) error {
 	now := r.Clock()
 	attempt := guard.Attempt{
