@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"keyreeve/pkg/edge"
 	"keyreeve/pkg/guard"
 )
 
@@ -39,16 +40,12 @@ const patience = 28 * time.Second
 func (e endpoint) serve(ctx context.Context, payload []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	answer, err := e.respond(ctx, payload)
-	if err != nil {
-		return nil, err
-	}
-	return encode(answer)
+	return edge.Encode(e.respond(ctx, payload))
 }
 
-func (e endpoint) respond(ctx context.Context, payload []byte) (events.APIGatewayV2HTTPResponse, error) {
+func (e endpoint) respond(ctx context.Context, payload []byte) events.APIGatewayV2HTTPResponse {
 	var event events.APIGatewayV2HTTPRequest
-	if err := decodeEnvelope(payload, &event); err != nil {
+	if err := edge.DecodeEnvelope(payload, &event); err != nil {
 		return e.refuse(ctx, "", err)
 	}
 	id := event.RequestContext.RequestID
@@ -62,11 +59,11 @@ func (e endpoint) respond(ctx context.Context, payload []byte) (events.APIGatewa
 	}
 	chosen, err := choose(routes, event.RequestContext.HTTP.Method, e.action)
 	if err != nil {
-		refusal, err := e.refuse(ctx, id, err)
+		refusal := e.refuse(ctx, id, err)
 		if refusal.StatusCode == http.StatusMethodNotAllowed {
 			refusal.Headers["Allow"] = allow(routes)
 		}
-		return refusal, err
+		return refusal
 	}
 	body, err := bodyOf(event)
 	if err != nil {
@@ -80,23 +77,18 @@ func (e endpoint) respond(ctx context.Context, payload []byte) (events.APIGatewa
 	if err != nil {
 		return e.refuse(ctx, id, err)
 	}
-	encoded, err := encode(answer)
+	encoded, err := edge.Encode(answer)
 	if err != nil {
 		return e.refuse(ctx, id, err)
 	}
-	return response(status, "application/json", encoded), nil
+	return events.APIGatewayV2HTTPResponse{StatusCode: status, Headers: edge.Headers("application/json"), Body: string(encoded)}
 }
 
 // refuse answers with err as a problem and logs it with its cause.
-func (e endpoint) refuse(ctx context.Context, id string, err error) (events.APIGatewayV2HTTPResponse, error) {
-	answer, encodeErr := problem(guard.AsError(err))
-	level := slog.LevelInfo
-	if answer.StatusCode >= http.StatusInternalServerError {
-		level = slog.LevelError
-	}
-	e.logger.LogAttrs(ctx, level, "The call was answered with a problem.",
-		slog.String("id", id), slog.Int("status", answer.StatusCode), slog.Any("error", err))
-	return answer, encodeErr
+func (e endpoint) refuse(ctx context.Context, id string, err error) events.APIGatewayV2HTTPResponse {
+	status, headers, body := edge.Problem(err)
+	edge.LogRefusal(ctx, e.logger, status, err, slog.String("id", id))
+	return events.APIGatewayV2HTTPResponse{StatusCode: status, Headers: headers, Body: string(body)}
 }
 
 // answer carries out the request that an HTTP call stands for.
@@ -109,8 +101,8 @@ func (h *Handler) answer(ctx context.Context, c call) (int, any, error) {
 		Offboarding bool         `json:"offboarding"`
 	}
 	if len(c.body) > 0 {
-		form := form{name: "The body", members: "reason, dryRun, override, confirm and offboarding"}
-		if err := decodeStrictly(c.body, &options, form); err != nil {
+		form := edge.Form{Name: "The body", Members: "reason, dryRun, override, confirm and offboarding"}
+		if err := edge.DecodeStrictly(c.body, &options, form); err != nil {
 			return 0, nil, err
 		}
 	}
@@ -147,7 +139,7 @@ func bodyOf(event events.APIGatewayV2HTTPRequest) ([]byte, error) {
 		}
 		body = decoded
 	}
-	return body, withinLimit(body)
+	return body, edge.WithinLimit(body)
 }
 
 // actorOf names the caller that the gateway authenticated. Nothing of what the caller sent has a part in it.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"keyreeve/pkg/edge"
 	"keyreeve/pkg/guard"
 )
 
@@ -29,14 +30,14 @@ type question struct {
 func (i *Inventory) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	kind, err := shapeOf(payload)
 	if err != nil {
-		return nil, giveUp(ctx, i.Logger, err)
+		return nil, edge.GiveUp(ctx, i.Logger, err)
 	}
 	if kind == httpCall {
 		return endpoint{answer: i.answer, logger: i.Logger}.serve(ctx, payload)
 	}
 	answer, err := i.showDirectly(ctx, kind, payload)
 	if err != nil {
-		return nil, giveUp(ctx, i.Logger, err)
+		return nil, edge.GiveUp(ctx, i.Logger, err)
 	}
 	return answer, nil
 }
@@ -54,11 +55,11 @@ func (i *Inventory) showDirectly(ctx context.Context, kind shape, payload []byte
 			Remedy:  "Ask over HTTP or invoke the function directly.",
 		}
 	}
-	if err := withinLimit(payload); err != nil {
+	if err := edge.WithinLimit(payload); err != nil {
 		return nil, err
 	}
 	var q question
-	if err := decodeStrictly(payload, &q, form{name: "The question", members: "user and actor (kind, name, email)"}); err != nil {
+	if err := edge.DecodeStrictly(payload, &q, edge.Form{Name: "The question", Members: "user and actor (kind, name, email)"}); err != nil {
 		return nil, err
 	}
 	if q.Actor == (guard.Actor{}) {
@@ -68,7 +69,7 @@ func (i *Inventory) showDirectly(ctx context.Context, kind shape, payload []byte
 	if err != nil {
 		return nil, err
 	}
-	return encode(answer)
+	return edge.Encode(answer)
 }
 
 // show asks a valid question: one whose user and actor would do for a request.
@@ -77,5 +78,5 @@ func (i *Inventory) show(ctx context.Context, q question) (any, error) {
 	if err := request.Validate(time.Time{}); err != nil {
 		return nil, err
 	}
-	return shield(func() (any, error) { return i.Show(ctx, q.User, q.Actor) })
+	return edge.Shield(func() (any, error) { return i.Show(ctx, q.User, q.Actor) })
 }

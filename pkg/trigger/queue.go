@@ -3,42 +3,31 @@ package trigger
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
-	"slices"
 	"strconv"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"keyreeve/pkg/edge"
 	"keyreeve/pkg/guard"
 )
 
 // invokeQueue carries out the requests of an SQS batch, in order, and answers which messages to deliver again.
 func (h *Handler) invokeQueue(ctx context.Context, payload []byte) ([]byte, error) {
-	var batch events.SQSEvent
-	if err := decodeEnvelope(payload, &batch); err != nil {
-		return nil, giveUp(ctx, h.Logger, err)
+	answer, err := edge.Batch(payload, func(record events.SQSMessage) error { return h.deliver(ctx, queueMessage(record)) })
+	if err != nil {
+		return nil, edge.GiveUp(ctx, h.Logger, err)
 	}
-	if slices.ContainsFunc(batch.Records, func(r events.SQSMessage) bool { return r.MessageId == "" }) {
-		// Such a message could not be reported as failed, and so would be lost.
-		return nil, giveUp(ctx, h.Logger, &guard.Error{Kind: guard.Invalid, Message: "A record of the queue has no messageId."})
-	}
-	var answer events.SQSEventResponse
-	for _, record := range batch.Records {
-		if err := h.deliver(ctx, queueMessage(record)); err != nil {
-			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: record.MessageId})
-		}
-	}
-	return encode(answer)
+	return answer, nil
 }
 
 // invokeTopic carries out the requests of SNS notifications. Lambda delivers all of them again after an error, which
 // changes nothing for those that are done.
 func (h *Handler) invokeTopic(ctx context.Context, payload []byte) ([]byte, error) {
 	var batch events.SNSEvent
-	if err := decodeEnvelope(payload, &batch); err != nil {
-		return nil, giveUp(ctx, h.Logger, err)
+	if err := edge.DecodeEnvelope(payload, &batch); err != nil {
+		return nil, edge.GiveUp(ctx, h.Logger, err)
 	}
 	var failed error
 	for _, record := range batch.Records {
@@ -59,7 +48,7 @@ func (h *Handler) invokeEvent(ctx context.Context, payload []byte) ([]byte, erro
 func (h *Handler) deliver(ctx context.Context, m message) error {
 	request, err := h.read(m)
 	if err != nil {
-		return giveUp(ctx, h.Logger, err, slog.String("message", m.id))
+		return edge.GiveUp(ctx, h.Logger, err, slog.String("message", m.id))
 	}
 	result, err := h.carryOut(ctx, request)
 	switch {
@@ -72,7 +61,7 @@ func (h *Handler) deliver(ctx context.Context, m message) error {
 		return nil
 	}
 	if err != nil {
-		return giveUp(ctx, h.Logger, err, slog.String("message", m.id), slog.String("id", request.ID))
+		return edge.GiveUp(ctx, h.Logger, err, slog.String("message", m.id), slog.String("id", request.ID))
 	}
 	return nil
 }
@@ -117,16 +106,16 @@ func topicMessage(notification events.SNSEntity) message {
 // unwrap takes off an SNS notification and then an EventBridge event, each at most once. The innermost envelope
 // knows best what happened and when. A notification may be as a topic sends it, or as Lambda puts it into the dead letters.
 func (m message) unwrap() (message, error) {
-	if err := withinLimit(m.body); err != nil {
+	if err := edge.WithinLimit(m.body); err != nil {
 		return m, err
 	}
 	var notification events.SNSEntity
-	if err := decodeEnvelope(m.body, &notification); err != nil {
+	if err := edge.DecodeEnvelope(m.body, &notification); err != nil {
 		return m, err
 	}
 	if notification.Type == "" {
 		var undelivered events.SNSEvent
-		if err := decodeEnvelope(m.body, &undelivered); err != nil {
+		if err := edge.DecodeEnvelope(m.body, &undelivered); err != nil {
 			return m, err
 		}
 		if len(undelivered.Records) == 1 {
@@ -137,7 +126,7 @@ func (m message) unwrap() (message, error) {
 		m = topicMessage(notification).within(m)
 	}
 	var event events.EventBridgeEvent
-	if err := decodeEnvelope(m.body, &event); err != nil {
+	if err := edge.DecodeEnvelope(m.body, &event); err != nil {
 		return m, err
 	}
 	if event.DetailType != "" && event.Detail != nil {
@@ -154,18 +143,4 @@ func (m message) within(outer message) message {
 		m.at = outer.at
 	}
 	return m
-}
-
-// maxBody is the limit in bytes of what a sender may send, the same as that of SQS.
-const maxBody = 1 << 20
-
-func withinLimit(body []byte) error {
-	if len(body) <= maxBody {
-		return nil
-	}
-	return &guard.Error{
-		Kind:    guard.TooLarge,
-		Message: fmt.Sprintf("The body has %d bytes, and the limit is %d.", len(body), maxBody),
-		Remedy:  "Send fewer keys at a time.",
-	}
 }

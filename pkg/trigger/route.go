@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"keyreeve/pkg/edge"
 	"keyreeve/pkg/guard"
 )
 
@@ -85,7 +86,7 @@ func choose(routes []route, method string, own guard.Action) (route, error) {
 	case at >= 0 && ours(routes[at]):
 		return routes[at], nil
 	case at < 0 && slices.ContainsFunc(routes, ours):
-		return route{}, &guard.Error{Kind: guard.NotAllowed, Message: "This path does not take the method " + clip(method) + "."}
+		return route{}, &guard.Error{Kind: guard.NotAllowed, Message: "This path does not take the method " + edge.Clip(method) + "."}
 	default:
 		return route{}, &guard.Error{
 			Kind:    guard.NotFound,

@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"keyreeve/pkg/edge"
 	"keyreeve/pkg/guard"
 )
 
@@ -42,7 +43,7 @@ func shapeOf(payload []byte) (shape, error) {
 		DetailType jsontext.Value `json:"detail-type"`
 		Detail     jsontext.Value `json:"detail"`
 	}
-	if err := decodeEnvelope(payload, &probe); err != nil {
+	if err := edge.DecodeEnvelope(payload, &probe); err != nil {
 		return direct, err
 	}
 	switch {
@@ -89,7 +90,7 @@ func batchOf(records []recordSource) (shape, error) {
 	default:
 		return direct, &guard.Error{
 			Kind:    guard.Invalid,
-			Message: fmt.Sprintf("The payload's Records come from %q, which this function does not understand.", clip(records[0].SQS+records[0].SNS)),
+			Message: fmt.Sprintf("The payload's Records come from %q, which this function does not understand.", edge.Clip(records[0].SQS+records[0].SNS)),
 			Remedy:  "Invoke the function from SQS, SNS, EventBridge or the HTTP API, or with a request itself.",
 		}
 	}

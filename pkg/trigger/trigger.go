@@ -11,12 +11,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"keyreeve/pkg/edge"
 	"keyreeve/pkg/guard"
 )
 
@@ -35,7 +35,7 @@ type Handler struct {
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	kind, err := shapeOf(payload)
 	if err != nil {
-		return nil, giveUp(ctx, h.Logger, err)
+		return nil, edge.GiveUp(ctx, h.Logger, err)
 	}
 	switch kind {
 	case httpCall:
@@ -57,16 +57,16 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 func (h *Handler) invokeDirect(ctx context.Context, payload []byte) ([]byte, error) {
 	request, err := h.read(message{id: invocationID(ctx), source: directSource, body: payload})
 	if err != nil {
-		return nil, giveUp(ctx, h.Logger, err)
+		return nil, edge.GiveUp(ctx, h.Logger, err)
 	}
 	result, err := h.carryOut(ctx, request)
 	if err == nil {
 		err = failure(result)
 	}
 	if err != nil {
-		return nil, giveUp(ctx, h.Logger, err, slog.String("id", request.ID))
+		return nil, edge.GiveUp(ctx, h.Logger, err, slog.String("id", request.ID))
 	}
-	return encode(result)
+	return edge.Encode(result)
 }
 
 // read takes the request out of a message and completes it.
@@ -75,17 +75,9 @@ func (h *Handler) read(m message) (guard.Request, error) {
 	if err != nil {
 		return guard.Request{}, err
 	}
-	var request guard.Request
-	if err := decodeStrictly(m.body, &request, requestForm()); err != nil {
+	request, err := edge.ReadRequest(m.body)
+	if err != nil {
 		return guard.Request{}, err
-	}
-	if request.Keys != nil && len(request.Keys) == 0 {
-		// A list that came out empty is a mistake, and taking it for all keys would be the worst reading of it.
-		return guard.Request{}, &guard.Error{
-			Kind:    guard.Invalid,
-			Message: "The request's keys are an empty list.",
-			Remedy:  "Name the keys, or leave keys out to mean all keys of the user.",
-		}
 	}
 	request.Source = cmp.Or(request.Source, m.source)
 	request.ID = cmp.Or(request.ID, m.id)
@@ -104,7 +96,7 @@ func (h *Handler) complete(request guard.Request) (guard.Request, error) {
 	if request.Action != h.Action {
 		return guard.Request{}, &guard.Error{
 			Kind:    guard.Invalid,
-			Message: fmt.Sprintf("The request's action is %q, and this function does %q only.", clip(string(request.Action)), h.Action),
+			Message: fmt.Sprintf("The request's action is %q, and this function does %q only.", edge.Clip(string(request.Action)), h.Action),
 			Remedy:  "Send the request to the function of its action.",
 		}
 	}
@@ -120,7 +112,7 @@ func (h *Handler) complete(request guard.Request) (guard.Request, error) {
 }
 
 func (h *Handler) carryOut(ctx context.Context, request guard.Request) (guard.Result, error) {
-	return shield(func() (guard.Result, error) { return h.Do(ctx, request) })
+	return edge.Shield(func() (guard.Result, error) { return h.Do(ctx, request) })
 }
 
 // failure returns an error that lists the outcomes, key by key, if one of them is failed.
@@ -140,29 +132,6 @@ func failure(result guard.Result) error {
 		Message: fmt.Sprintf("Not every key of %s could be handled (%s): %s.",
 			cmp.Or(result.User.Email, result.User.ID), result.Action, strings.Join(outcomes, "; ")),
 		Remedy: "Send the same request again: what is done stays done.",
-	}
-}
-
-// shield calls do and turns a panic into an error with the stack, so that one request's defect leaves the others of
-// its batch alone and an HTTP caller gets an answer.
-func shield[T any](do func() (T, error)) (result T, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = guard.AsError(fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
-		}
-	}()
-	return do()
-}
-
-// giveUp logs err whole and returns what a caller of Lambda may see of it: the message and the remedy, not the cause.
-func giveUp(ctx context.Context, logger *slog.Logger, err error, attrs ...slog.Attr) error {
-	known := guard.AsError(err)
-	attrs = append(attrs, slog.String("kind", string(known.Kind)), slog.Any("error", err))
-	logger.LogAttrs(ctx, slog.LevelError, "The request was not carried out.", attrs...)
-	return &guard.Error{
-		Kind:       known.Kind,
-		Message:    strings.TrimSpace(known.Message + " " + known.Remedy),
-		RetryAfter: known.RetryAfter,
 	}
 }
 

@@ -1,4 +1,4 @@
-package trigger
+package edge
 
 import (
 	"bytes"
@@ -16,37 +16,33 @@ import (
 	"keyreeve/pkg/guard"
 )
 
-// form says in words what a strictly read object is and may hold, for whoever got it wrong.
-type form struct {
-	name    string
-	members string
+// Form says in words what a strictly read object is and may hold, for whoever got it wrong.
+type Form struct {
+	// Name begins a sentence: "The request".
+	Name string
+	// Members lists all that there may be, as people do: "user and actor (kind, name, email)".
+	Members string
 }
 
-func requestForm() form {
-	return form{
-		name:    "The request",
-		members: "action, user, keys, reason, actor (kind, name, email), source, id, occurredAt, offboarding, dryRun, override, confirm and replyTo (slack)",
-	}
-}
-
-// decodeStrictly reads data, which must be one JSON object with the members of into and no others, each once and
-// none of them null. Names are case-sensitive. Errors are of kind Invalid and name the member.
-func decodeStrictly(data []byte, into any, form form) error {
+// DecodeStrictly reads data, which must be one JSON object with the members of into and no others, each once and
+// none of them null. Names are case-sensitive. Errors are of kind [guard.Invalid] and name the member.
+func DecodeStrictly(data []byte, into any, form Form) error {
 	if err := json.Unmarshal(data, into, json.RejectUnknownMembers(true)); err != nil {
 		return explain(err, form)
 	}
 	return refuseNull(data, form)
 }
 
-// decodeEnvelope reads what AWS wrote around a request. Members that into does not have are left alone. Invalid
+// DecodeEnvelope reads what AWS wrote around a request. Members that into does not have are left alone. Invalid
 // UTF-8 is replaced, so that a header of a hostile caller cannot turn an answer into a failure of the function.
-func decodeEnvelope(data []byte, into any) error {
+// Errors are of kind [guard.Invalid].
+func DecodeEnvelope(data []byte, into any) error {
 	err := json.Unmarshal(data, into, jsontext.AllowInvalidUTF8(true))
-	return explain(err, form{name: "The payload"})
+	return explain(err, Form{Name: "The payload"})
 }
 
-// encode writes an answer. Lists are never null.
-func encode(answer any) ([]byte, error) {
+// Encode writes an answer. Lists are never null.
+func Encode(answer any) ([]byte, error) {
 	encoded, err := json.Marshal(answer, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		return nil, guard.AsError(fmt.Errorf("encoding the answer: %w", err))
@@ -56,7 +52,7 @@ func encode(answer any) ([]byte, error) {
 
 // refuseNull reports a member that is null. In a language where null stands for both "nothing" and "I forgot", keys
 // that are null must not come to mean all keys of the user.
-func refuseNull(data []byte, form form) error {
+func refuseNull(data []byte, form Form) error {
 	decoder := jsontext.NewDecoder(bytes.NewReader(data))
 	for {
 		token, err := decoder.ReadToken()
@@ -77,7 +73,7 @@ func refuseNull(data []byte, form form) error {
 }
 
 // explain turns an error of the JSON package into a sentence that names the member.
-func explain(err error, form form) error {
+func explain(err error, form Form) error {
 	if err == nil {
 		return nil
 	}
@@ -101,10 +97,10 @@ func explain(err error, form form) error {
 	return form.invalid("it is not valid JSON (%s)", err.Error())
 }
 
-func (f form) invalid(format string, args ...any) error {
-	invalid := &guard.Error{Kind: guard.Invalid, Message: f.name + " cannot be read: " + fmt.Sprintf(format, args...) + "."}
-	if f.members != "" {
-		invalid.Remedy = "It may hold " + f.members + ", spelt exactly so, each at most once."
+func (f Form) invalid(format string, args ...any) error {
+	invalid := &guard.Error{Kind: guard.Invalid, Message: f.Name + " cannot be read: " + fmt.Sprintf(format, args...) + "."}
+	if f.Members != "" {
+		invalid.Remedy = "It may hold " + f.Members + ", spelt exactly so, each at most once."
 	}
 	return invalid
 }
@@ -144,7 +140,7 @@ func memberName(pointer jsontext.Pointer) string {
 		}
 		name.WriteString(plain(token))
 	}
-	return clip(name.String())
+	return Clip(name.String())
 }
 
 func plain(name string) string {
@@ -155,8 +151,8 @@ func plain(name string) string {
 	return name
 }
 
-// clip shortens what a sender wrote to what fits in a sentence.
-func clip(text string) string {
+// Clip shortens what a sender wrote to what fits in a sentence.
+func Clip(text string) string {
 	const limit = 80
 	for i := range text {
 		if i >= limit {
