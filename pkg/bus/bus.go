@@ -1,6 +1,6 @@
 // Package bus puts what Keyreeve has to say on an EventBridge bus: requests, which a rule takes to the queue of the
-// function that carries them out, and the outcomes of finished requests, which notify and everybody else may listen to.
-// The front doors publish, the lifecycle announces.
+// function that carries them out; requests whose user nobody knows yet, which wait in another; and the outcomes of
+// finished requests, which notify and everybody else may listen to. The front doors publish, the lifecycle announces.
 package bus
 
 import (
@@ -23,6 +23,7 @@ const (
 	source         = "keyreeve"
 	detailFinished = "Key Operation Finished"
 	detailRequest  = "Key Operation Requested"
+	detailUnmapped = "Key Operation Unmapped"
 )
 
 // Config says which bus, and how to reach it.
@@ -72,9 +73,18 @@ func (b *Bus) Announce(ctx context.Context, finished guard.Finished) error {
 // error says how many are not; a request that is published twice is carried out once, thanks to its id.
 // A request too large for the bus is an error of kind [guard.Invalid], and then none is sent.
 func (b *Bus) Publish(ctx context.Context, requests ...guard.Request) error {
-	entries := make([]types.PutEventsRequestEntry, len(requests))
-	for i, request := range requests {
-		entry, err := b.entry(detailRequest, request)
+	return publish(ctx, b, detailRequest, requests)
+}
+
+// PublishUnmapped puts requests on the bus whose user is not known yet, like Publish.
+func (b *Bus) PublishUnmapped(ctx context.Context, requests ...guard.Unmapped) error {
+	return publish(ctx, b, detailUnmapped, requests)
+}
+
+func publish[T any](ctx context.Context, b *Bus, detailType string, details []T) error {
+	entries := make([]types.PutEventsRequestEntry, len(details))
+	for i, detail := range details {
+		entry, err := b.entry(detailType, detail)
 		if err != nil {
 			return err
 		}

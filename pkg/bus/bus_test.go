@@ -226,6 +226,28 @@ func TestPublishOnTheWire(t *testing.T) {
 	}
 }
 
+func TestPublishUnmappedOnTheWire(t *testing.T) {
+	t.Parallel()
+	e := newEventBridge(t)
+	want := guard.Unmapped{
+		Sender: "github", People: []string{"octocat", "583231"},
+		Request: guard.Request{Action: guard.Deactivate, Offboarding: true, Source: "github", ID: "evt-1", OccurredAt: noon()},
+	}
+	if err := e.bus(t).PublishUnmapped(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	var got guard.Unmapped
+	if err := json.Unmarshal([]byte(e.taken[0].Detail), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("request (-want +got):\n%s", diff)
+	}
+	if got := e.taken[0].DetailType; got != "Key Operation Unmapped" {
+		t.Errorf("detail type %q, want Key Operation Unmapped", got)
+	}
+}
+
 func TestPublishNothingCallsNobody(t *testing.T) {
 	t.Parallel()
 	e := newEventBridge(t)

@@ -91,6 +91,15 @@ type Request struct {
 	ReplyTo ReplyTo  `json:"replyTo,omitzero"`
 }
 
+// Unmapped is a request about somebody whom only its sender has a name for: it waits until the identity map has the
+// e-mail address, and its User is empty until then.
+type Unmapped struct {
+	Sender string `json:"sender"`
+	// People are all the names that the sender has for the one person.
+	People  []string `json:"people"`
+	Request Request  `json:"request"`
+}
+
 // Fingerprint is the same for requests that are alike in everything, as one that is delivered again is. A request that
 // comes again with an override or a confirmation is another one.
 func (r Request) Fingerprint() string {

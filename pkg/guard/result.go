@@ -37,6 +37,8 @@ const (
 	UserCanCreateKeys WarningCode = "user_can_create_keys"
 	// UnknownUser: the person who left has no IONOS user, so there was nothing to switch off.
 	UnknownUser WarningCode = "unknown_user"
+	// UnmappedUser: nobody knows the e-mail address of the person whom the sender means; the request waits.
+	UnmappedUser WarningCode = "unmapped_user"
 	// SwitchedBackOn: a key was switched back on that an earlier request had left off.
 	SwitchedBackOn WarningCode = "switched_back_on"
 	// NotAnnounced: the bus did not confirm that it has the outcome.

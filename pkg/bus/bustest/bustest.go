@@ -1,29 +1,52 @@
-// Package bustest stands in for EventBridge in tests: it takes the outcomes that are announced and keeps them.
+// Package bustest stands in for EventBridge in tests: it takes what is put on the bus and keeps it.
 package bustest
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 
 	"keyreeve/pkg/guard"
 )
 
-// Bus is the part of EventBridge that outcomes reach, an [http.Handler]. The zero value is ready to use, from several
+// Bus is the part of EventBridge that events reach, an [http.Handler]. The zero value is ready to use, from several
 // goroutines at once.
 type Bus struct {
 	mu       sync.Mutex
 	refuses  bool
-	finished []guard.Finished
+	arrivals arrivals
 }
 
-// Finished returns what was announced, in the order it arrived.
+// arrivals are the details of events by their detail type.
+type arrivals struct {
+	finished []guard.Finished
+	requests []guard.Request
+	unmapped []guard.Unmapped
+}
+
+// Finished returns the outcomes that were announced, in the order they arrived.
 func (b *Bus) Finished() []guard.Finished {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Clone(b.finished)
+	return slices.Clone(b.arrivals.finished)
+}
+
+// Requests returns the requests that were published, in the order they arrived.
+func (b *Bus) Requests() []guard.Request {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.arrivals.requests)
+}
+
+// Unmapped returns the requests that were published without a user, in the order they arrived.
+func (b *Bus) Unmapped() []guard.Unmapped {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.arrivals.unmapped)
 }
 
 // Refuse makes the bus turn down everything from here on.
@@ -33,27 +56,54 @@ func (b *Bus) Refuse() {
 	b.refuses = true
 }
 
-// ServeHTTP takes the events of a PutEvents call. One that is no outcome is refused with the whole call.
+// ServeHTTP takes the events of a PutEvents call. Where one cannot be understood, the whole call is refused.
 func (b *Bus) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var call struct {
-		Entries []struct {
-			Detail string `json:"Detail"`
-		} `json:"Entries"`
+		Entries []entry `json:"Entries"`
 	}
 	err := json.NewDecoder(r.Body).Decode(&call)
-	arrived := make([]guard.Finished, len(call.Entries))
-	for i, entry := range call.Entries {
-		if err == nil {
-			err = json.Unmarshal([]byte(entry.Detail), &arrived[i])
-		}
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	taken := b.arrivals
+	for _, e := range call.Entries {
+		if err == nil {
+			err = taken.add(e)
+		}
+	}
 	if err != nil || b.refuses {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	b.finished = append(b.finished, arrived...)
+	b.arrivals = taken
+	results := strings.Repeat(`,{"EventId":"1"}`, len(call.Entries))
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	_, _ = io.WriteString(w, `{"FailedEntryCount":0,"Entries":[{"EventId":"1"}]}`) // a caller who has gone will say so
+	_, _ = io.WriteString(w, `{"FailedEntryCount":0,"Entries":[`+strings.TrimPrefix(results, ",")+`]}`) // a caller who has gone will say so
+}
+
+// entry is one of a PutEvents call.
+type entry struct {
+	DetailType string `json:"DetailType"`
+	Detail     string `json:"Detail"`
+}
+
+func (a *arrivals) add(e entry) error {
+	switch e.DetailType {
+	case "Key Operation Finished":
+		return decode(e.Detail, &a.finished)
+	case "Key Operation Requested":
+		return decode(e.Detail, &a.requests)
+	case "Key Operation Unmapped":
+		return decode(e.Detail, &a.unmapped)
+	default:
+		return fmt.Errorf("nobody listens to %q", e.DetailType)
+	}
+}
+
+func decode[T any](detail string, list *[]T) error {
+	var one T
+	if err := json.Unmarshal([]byte(detail), &one); err != nil {
+		return err
+	}
+	*list = append(*list, one)
+	return nil
 }
