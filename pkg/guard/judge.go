@@ -194,12 +194,16 @@ func (j judgement) overrides(rule Rule) bool {
 	switch rule {
 	case LastActiveKey:
 		return true
-	case GracePeriod, OnlyKeyWithBuckets, Offboarded, BlastRadius:
-		return j.req.Actor.Person() && j.read.ActorAdministers
+	case Offboarded:
+		return j.byAdministrator() || j.reinstates()
+	case GracePeriod, OnlyKeyWithBuckets, BlastRadius:
+		return j.byAdministrator()
 	default:
 		return false
 	}
 }
+
+func (j judgement) byAdministrator() bool { return j.req.Actor.Person() && j.read.ActorAdministers }
 
 // Guarded reports whether the request must not leave a user without an active key.
 func (r Request) Guarded() bool {

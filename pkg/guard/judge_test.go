@@ -194,6 +194,25 @@ func TestUntrustedTrigger(t *testing.T) {
 	table.run(t)
 }
 
+// An identity provider brings people back only where the operator lets it: activating alone, and over SCIM alone.
+func TestSCIMActivates(t *testing.T) {
+	left := func(s *scene) { s.reading.Memory.OffboardedAt = ago(9 * day) }
+	from := func(source string, allowed bool) func(*scene) {
+		return func(s *scene) { s.req.Source, s.policy.SCIMActivates = source, allowed }
+	}
+	keys := []guard.Key{key(inactive, false), key(newer, true)}
+	back := func() *scene { return activate(inactive).has(keys...).with(left) }
+	judgements{
+		"by configuration":           {back().with(from("scim", true)).override(guard.Offboarded), map[string]string{inactive: "over offboarded"}},
+		"without the override":       {back().with(from("scim", true)), map[string]string{inactive: "offboarded"}},
+		"not by itself":              {back().with(from("scim", false)).override(guard.Offboarded), map[string]string{inactive: "untrusted_trigger"}},
+		"another sender":             {back().with(from("okta", true)).override(guard.Offboarded), map[string]string{inactive: "untrusted_trigger"}},
+		"one that signs the time":    {back().with(from("standard", true)).override(guard.Offboarded), map[string]string{inactive: "offboarded"}},
+		"deletes":                    {remove(inactive).has(keys...).with(from("scim", true)), map[string]string{inactive: "untrusted_trigger"}},
+		"overrides the blast radius": {back().with(from("scim", true)).override(guard.Offboarded, guard.BlastRadius).with(func(s *scene) { s.reading.RecentChanges = 50 }), map[string]string{inactive: "blast_radius"}},
+	}.run(t)
+}
+
 func TestStale(t *testing.T) {
 	aged := func(d time.Duration) func(*scene) { return func(s *scene) { s.req.OccurredAt = ago(d) } }
 	keys := []guard.Key{key(older, true), key(newer, true)}

@@ -20,6 +20,8 @@ type Policy struct {
 	Exemptions []Exemption
 	// Operators are patterns of actors that count as administrators of the contract without being one in IONOS.
 	Operators []Pattern
+	// SCIMActivates lets an identity provider switch keys on over SCIM, also those of somebody whom it said had left.
+	SCIMActivates bool
 }
 
 // Exemption keeps Keyreeve off the users and keys that its pattern names.

@@ -95,11 +95,16 @@ func (j judgement) untrustedTrigger(Key) (message, remedy string) {
 	default:
 		return "", ""
 	}
-	if j.req.Action == Deactivate {
+	if j.req.Action == Deactivate || j.reinstates() {
 		return "", ""
 	}
 	return fmt.Sprintf("Requests of %s carry no signed time and may only deactivate.", j.req.Source),
 		"Let an operator do it, or send it through a sender that signs the time."
+}
+
+// reinstates reports whether an identity provider says that somebody is back, and its word counts for that.
+func (j judgement) reinstates() bool {
+	return j.policy.SCIMActivates && j.req.Source == "scim" && j.req.Action == Activate
 }
 
 func (j judgement) stale(Key) (message, remedy string) {
