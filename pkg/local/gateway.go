@@ -94,6 +94,23 @@ func (r route) rank() string {
 	return rank.String()
 }
 
+// caller returns whom a call on the route claims to come from; "" where nobody is asked. There the Authorization header
+// may hold the secret of a sender, and is nothing but a header.
+func (r route) caller(call *http.Request) string {
+	if !r.iam {
+		return ""
+	}
+	return callerName(call.Header.Get("Authorization"))
+}
+
+// asWhom tells people who called, where that is asked.
+func (r route) asWhom(call *http.Request) string {
+	if !r.iam {
+		return ""
+	}
+	return " as " + cmp.Or(r.caller(call), "nobody")
+}
+
 // gateway is the HTTP API: it turns calls into events of payload format 2.0 and hands them to functions.
 type gateway struct {
 	routes  []route
@@ -103,41 +120,41 @@ type gateway struct {
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	status, function := g.serve(w, r)
-	caller := callerName(r.Header.Get("Authorization"))
-	g.console.step("%s %s as %s → %s → %d in %v", r.Method, r.URL.Path, cmp.Or(caller, "nobody"), cmp.Or(function, "no route"), status, since(start))
-}
-
-// serve answers the call and returns the status, and the function it went to.
-func (g *gateway) serve(w http.ResponseWriter, r *http.Request) (status int, function string) {
 	// API Gateway undoes the escapes of the path before anything else, and loses what then looks like a query.
 	path, _, _ := strings.Cut(r.URL.Path, "?")
 	for _, route := range g.routes {
-		parameters, ok := route.match(r.Method, splitPath(path))
-		if !ok {
-			continue
+		if parameters, ok := route.match(r.Method, splitPath(path)); ok {
+			status := g.serve(w, r, route, path, parameters)
+			g.console.step("%s %s%s → %s → %d in %v", r.Method, r.URL.Path, route.asWhom(r), route.function, status, since(start))
+			return
 		}
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			return answerMessage(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large"), route.function
-		}
-		if err != nil {
-			return answerMessage(w, http.StatusBadRequest, "Bad Request"), route.function
-		}
-		payload, err := json.Marshal(newHTTPEvent(r, route, path, parameters, body, time.Now()))
-		if err != nil {
-			return answerMessage(w, http.StatusInternalServerError, "Internal Server Error"), route.function
-		}
-		result, err := g.await(r.Context(), route.function, payload)
-		if errors.Is(err, context.DeadlineExceeded) {
-			return answerMessage(w, http.StatusServiceUnavailable, "Service Unavailable"), route.function
-		}
-		if err != nil {
-			return answerMessage(w, http.StatusInternalServerError, "Internal Server Error"), route.function
-		}
-		return answerHTTP(w, result), route.function
 	}
-	return answerMessage(w, http.StatusNotFound, "Not Found"), ""
+	status := answerMessage(w, http.StatusNotFound, "Not Found")
+	g.console.step("%s %s → no route → %d in %v", r.Method, r.URL.Path, status, since(start))
+}
+
+// serve answers a call on the route and returns the status.
+func (g *gateway) serve(w http.ResponseWriter, r *http.Request, route route, path string, parameters map[string]string) (status int) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return answerMessage(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
+	}
+	if err != nil {
+		return answerMessage(w, http.StatusBadRequest, "Bad Request")
+	}
+	payload, err := json.Marshal(newHTTPEvent(r, route, path, parameters, body, time.Now()))
+	if err != nil {
+		return answerMessage(w, http.StatusInternalServerError, "Internal Server Error")
+	}
+	result, err := g.await(r.Context(), route.function, payload)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return answerMessage(w, http.StatusServiceUnavailable, "Service Unavailable")
+	case err != nil:
+		return answerMessage(w, http.StatusInternalServerError, "Internal Server Error")
+	default:
+		return answerHTTP(w, result)
+	}
 }
 
 // await invokes the function and waits as long as API Gateway does. The function carries on when nobody waits any
@@ -199,10 +216,12 @@ func newHTTPEvent(r *http.Request, route route, path string, parameters map[stri
 			},
 		},
 	}
-	if name := callerName(r.Header.Get("Authorization")); route.iam && name != "" {
+	if name := route.caller(r); name != "" {
 		event.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{IAM: iamCaller(name)}
 	}
 	if isText(r.Header.Get("Content-Type")) {
+		// What of it is no UTF-8 cannot be said in JSON, and becomes U+FFFD when the event is encoded: who signed the
+		// bytes that were sent did not sign what the function gets.
 		event.Body = string(body)
 	} else if len(body) > 0 {
 		event.Body, event.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
@@ -218,7 +237,9 @@ func joinValues(query url.Values) map[string]string {
 	return joined
 }
 
-// isText reports whether API Gateway hands a body of the content type on as it is. Forms are not among them.
+// isText reports whether API Gateway hands a body of the content type on as it is. AWS does not document which types
+// those are: these are the ones that HTTP APIs were seen to take for text. Forms, application/scim+json,
+// application/cloudevents+json and bodies without a type are not among them.
 func isText(contentType string) bool {
 	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
