@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 )
 
 // finishedType is the detail-type of the events in which the functions announce outcomes.
@@ -83,8 +82,7 @@ func (b *bus) deliver(r rule, t target, request string, envelope []byte) {
 		return
 	}
 	b.console.step("%s: the input of %s cannot be made: %v → %s", r.name, t.queue, err, t.deadLetters)
-	b.queues[t.deadLetters].put(&message{id: newID(), body: string(envelope), request: request, sent: time.Now()})
-	b.tracker.deadLettered(request, t.deadLetters, string(envelope))
+	b.queues[t.deadLetters].send(string(envelope), request)
 }
 
 // routesOf names rules and the queues behind them.

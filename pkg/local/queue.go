@@ -50,13 +50,18 @@ func newQueue(spec queueSpec, retry time.Duration, t *tracker) *queue {
 // send puts a new message in the queue.
 func (q *queue) send(body, request string) *message {
 	m := &message{id: newID(), body: body, request: request, sent: time.Now()}
+	q.accept(m)
+	return m
+}
+
+// accept puts a message in the queue, new or from elsewhere. It is pending from before a function can see it.
+func (q *queue) accept(m *message) {
 	if q.unread {
-		q.tracker.deadLettered(request, q.spec.name, body)
+		q.tracker.deadLettered(m.request, q.spec.name, m.body)
 	} else {
-		q.tracker.queued(request, q.spec.name)
+		q.tracker.queued(m.request, q.spec.name)
 	}
 	q.put(m)
-	return m
 }
 
 func (q *queue) put(m *message) {
@@ -118,8 +123,7 @@ func (q *queue) failed(m *message, delay time.Duration) (dead bool) {
 		return false
 	}
 	q.left()
-	q.deadLetters.put(m)
-	q.tracker.deadLettered(m.request, q.deadLetters.spec.name, m.body)
+	q.deadLetters.accept(m)
 	q.tracker.finished(m.request)
 	return true
 }

@@ -65,9 +65,17 @@ func emptied(t *testing.T, spec mappingSpec, w *worker, bodies ...string) (q, de
 	tracker := newTracker()
 	q = newQueue(queueSpec{name: "Queue", deadLetters: "Dead", maxReceives: 3}, time.Second, tracker)
 	q.deadLetters = newQueue(queueSpec{name: "Dead"}, time.Second, tracker)
+	q.deadLetters.unread = true
 	for _, body := range bodies {
 		q.send(body, body)
 	}
+	runs(t, spec, q, w)
+	return q, q.deadLetters
+}
+
+// runs starts a mapping of the queue to the worker. It ends with the test.
+func runs(t *testing.T, spec mappingSpec, q *queue, w *worker) {
+	t.Helper()
 	m := &mapping{spec: spec, queue: q, timeout: time.Minute, invoke: w.invoke, console: &console{out: io.Discard}}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -79,7 +87,6 @@ func emptied(t *testing.T, spec mappingSpec, w *worker, bodies ...string) (q, de
 		cancel()
 		<-done
 	})
-	return q, q.deadLetters
 }
 
 func failing(names ...string) func([]events.SQSMessage) (string, error) {
@@ -265,6 +272,28 @@ func TestWatchEndsWithTheLastMessage(t *testing.T) {
 		}
 		if diff := cmp.Diff([]deadLetter{{Queue: "Dead", Body: "bad"}}, got.deadLetters); diff != "" {
 			t.Errorf("dead letters (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A function may empty a queue of dead letters, too. What it gets there is pending like all that functions get.
+func TestDeadLettersThatAreRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		first := &worker{answer: failing("bad")}
+		q, dead := emptied(t, mappingSpec{queue: "Queue", batch: 1, concurrency: 1, partial: true}, first)
+		dead.unread = false
+		second := &worker{answer: failing()}
+		runs(t, mappingSpec{queue: "Dead", batch: 1, concurrency: 1, partial: true}, dead, second)
+		watched := q.tracker.watch("r")
+		q.send("bad", "r")
+		q.tracker.finished("r")
+		<-watched.done
+		if diff := cmp.Diff([]string{"bad#4"}, second.bodies()); diff != "" {
+			t.Errorf("dead letters delivered (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"Queue", "Dead"}, q.tracker.forget("r", watched).delivered); diff != "" {
+			t.Errorf("delivered (-want +got):\n%s", diff)
 		}
 	})
 }
