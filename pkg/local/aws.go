@@ -25,6 +25,7 @@ func arn(service, name string) string {
 }
 
 func queueARN(name string) string    { return arn("sqs", name) }
+func busARN(name string) string      { return arn("events", "event-bus/"+name) }
 func functionARN(name string) string { return arn("lambda", "function:"+name) }
 
 // nameOfARN returns the last part of an ARN: the name of a queue or function.

@@ -26,8 +26,9 @@ type target struct {
 	input              input
 }
 
-// bus is the event bus of the template.
+// bus is the event bus of the template, and each partner event bus that a rule of the template listens to.
 type bus struct {
+	// name is that of the template's own.
 	name    string
 	rules   []rule
 	queues  map[string]*queue
@@ -44,7 +45,16 @@ type delivered struct {
 	Rules []string `json:"rules"`
 }
 
-// publish puts a valid event on the bus and into the queues of the rules that match it.
+// matching returns the rules that an event is for: of the bus that it is on, those whose patterns it matches.
+func (b *bus) matching(e event, decoded any) []rule {
+	on := b.name
+	if e.fromPartner() {
+		on = e.Source
+	}
+	return slices.DeleteFunc(slices.Clone(b.rules), func(r rule) bool { return r.bus != on || !r.pattern.match(decoded) })
+}
+
+// publish puts a valid event on its bus and into the queues of the rules that match it.
 func (b *bus) publish(e event) error {
 	envelope, err := json.Marshal(e)
 	if err != nil {
@@ -54,7 +64,7 @@ func (b *bus) publish(e event) error {
 	if err != nil {
 		return err
 	}
-	matching := slices.DeleteFunc(slices.Clone(b.rules), func(r rule) bool { return !r.pattern.match(decoded) })
+	matching := b.matching(e, decoded)
 	request := e.request()
 	if e.DetailType == finishedType {
 		b.tracker.outcome(request, e.Detail)

@@ -56,7 +56,7 @@ type eventReport struct {
 	Unfinished bool `json:"unfinished,omitempty"`
 }
 
-// sendEvent puts an event on the bus and answers when everything it caused is done.
+// sendEvent puts an event on the bus, or a partner's on the bus of that partner, and answers when everything it caused is done.
 func (c *control) sendEvent(w http.ResponseWriter, r *http.Request, body []byte) {
 	var e event
 	if err := decodeStrictly(body, &e); err != nil {
@@ -64,7 +64,11 @@ func (c *control) sendEvent(w http.ResponseWriter, r *http.Request, body []byte)
 		return
 	}
 	e = e.completed(time.Now())
-	if problem := e.validate(); problem != nil {
+	problem := e.validate()
+	if problem == nil && e.reserved() && !e.fromPartner() {
+		problem = notAuthorized()
+	}
+	if problem != nil {
 		answerJSON(w, http.StatusBadRequest, problem)
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -52,7 +53,7 @@ type entryError struct {
 
 func (e *entryError) Error() string { return e.Code + ": " + e.Message }
 
-// validate reports what EventBridge would refuse the event for.
+// validate reports what EventBridge would refuse the event for, whoever sent it.
 func (e event) validate() *entryError {
 	missing := func(parameter string) *entryError {
 		return &entryError{Code: "InvalidArgument", Message: fmt.Sprintf("Parameter %s is not valid. Reason: %s is a required argument.", parameter, parameter)}
@@ -64,13 +65,26 @@ func (e event) validate() *entryError {
 		return missing("DetailType")
 	case len(e.Detail) == 0:
 		return missing("Detail")
-	case bytes.HasPrefix([]byte(e.Source), []byte("aws.")):
-		return &entryError{Code: "NotAuthorizedForSourceException", Message: "Not authorized for the source."}
 	}
 	if detail := bytes.TrimSpace(e.Detail); !json.Valid(detail) || detail[0] != '{' {
 		return &entryError{Code: "MalformedDetail", Message: "Detail is malformed."}
 	}
 	return nil
+}
+
+// partnerPrefix begins the names of the event sources of AWS' partners, such as aws.partner/okta.com/example/keyreeve.
+const partnerPrefix = "aws.partner/"
+
+// fromPartner reports whether a partner of AWS sent the event. Such an event is on the partner event bus of the
+// source's name, and on no other.
+func (e event) fromPartner() bool { return strings.HasPrefix(e.Source, partnerPrefix) }
+
+// reserved reports whether the source is for AWS itself or its partners.
+func (e event) reserved() bool { return strings.HasPrefix(e.Source, "aws.") }
+
+// notAuthorized is the answer to events whose source is reserved for others.
+func notAuthorized() *entryError {
+	return &entryError{Code: "NotAuthorizedForSourceException", Message: "Not authorized for the source."}
 }
 
 // newID returns a random UUID.

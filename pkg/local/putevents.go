@@ -116,12 +116,15 @@ func (a *awsAPI) put(entry putEventsEntry) (id string, problem *entryError) {
 	if problem := e.validate(); problem != nil {
 		return "", problem
 	}
-	switch shortName(entry.EventBusName) {
-	case a.bus.name:
+	if e.reserved() {
+		return "", notAuthorized()
+	}
+	switch entry.EventBusName {
+	case a.bus.name, busARN(a.bus.name):
 		if err := a.bus.publish(e); err != nil {
 			return "", &entryError{Code: "InternalFailure", Message: err.Error()}
 		}
-	case "", "default":
+	case "", "default", busARN("default"):
 		// As on AWS the call succeeds, and no rule of ours hears of it.
 		a.console.step("%s from %s went to the account's default bus, where nobody listens; the stack's is %s", e.DetailType, e.Source, a.bus.name)
 	default:

@@ -318,6 +318,12 @@ func testEvents(t *testing.T, s *stack) {
 			EventID: "e2", Delivered: []string{"Queue"}, Outcomes: []json.RawMessage{},
 			DeadLetters: []deadLetter{{Queue: "DeadLetters", Body: `{"id":"e2","do":"fail","text":""}`}},
 		}},
+		{"a partner's", `{"id":"e5","source":"aws.partner/example.com/test/one","detail-type":"Do","detail":{"do":"well"}}`, eventReport{
+			EventID: "e5", Delivered: []string{"Queue"}, Outcomes: []json.RawMessage{[]byte(`{"id":"e5","keys":[]}`)}, DeadLetters: []deadLetter{},
+		}},
+		{"a partner's that nobody listens to", `{"id":"e6","source":"aws.partner/example.com/test/two","detail-type":"Do","detail":{}}`, eventReport{
+			EventID: "e6", Delivered: []string{}, Outcomes: []json.RawMessage{}, DeadLetters: []deadLetter{},
+		}},
 		{"no rule", `{"id":"e3","source":"x","detail-type":"Don't","detail":{}}`, eventReport{
 			EventID: "e3", Delivered: []string{}, Outcomes: []json.RawMessage{}, DeadLetters: []deadLetter{},
 		}},
@@ -347,11 +353,13 @@ func testEvents(t *testing.T, s *stack) {
 		})
 	}
 	for name, event := range map[string]string{
-		"no JSON":     `{`,
-		"misspelt":    `{"source":"x","detailType":"Do","detail":{}}`,
-		"no detail":   `{"source":"x","detail-type":"Do"}`,
-		"list":        `{"source":"x","detail-type":"Do","detail":[]}`,
-		"AWS' source": `{"source":"aws.s3","detail-type":"Do","detail":{}}`,
+		"no JSON":             `{`,
+		"misspelt":            `{"source":"x","detailType":"Do","detail":{}}`,
+		"no detail":           `{"source":"x","detail-type":"Do"}`,
+		"list":                `{"source":"x","detail-type":"Do","detail":[]}`,
+		"AWS' source":         `{"source":"aws.s3","detail-type":"Do","detail":{}}`,
+		"no partner's source": `{"source":"aws.partners/x","detail-type":"Do","detail":{}}`,
+		"a partner's list":    `{"source":"aws.partner/example.com/test/one","detail-type":"Do","detail":[]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -382,30 +390,49 @@ func testPutEvents(t *testing.T, s *stack) {
 			EventBusName: aws.String(bus), Source: aws.String(source), DetailType: aws.String("Put"), Detail: aws.String(detail), Time: &at,
 		}
 	}
-	answer, err := client.PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{
+	codes := func(entries ...types.PutEventsRequestEntry) []string {
+		answer, err := client.PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: entries})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		failed := int32(0)
+		for _, e := range answer.Entries {
+			code := aws.ToString(e.ErrorCode)
+			if (code == "") != (len(aws.ToString(e.EventId)) == 36) {
+				t.Errorf("an entry needs an id or an error: %v", e)
+			}
+			if code != "" {
+				failed++
+			}
+			got = append(got, code)
+		}
+		if answer.FailedEntryCount != failed {
+			t.Errorf("%d entries failed, and the count says %d", failed, answer.FailedEntryCount)
+		}
+		return got
+	}
+	const partner = "aws.partner/example.com/test/one"
+	const notFound, notAuthorized, malformed = "ResourceNotFoundException", "NotAuthorizedForSourceException", "MalformedDetail"
+	if diff := cmp.Diff([]string{"", "", "", malformed, malformed, "InvalidArgument"}, codes(
 		entry("keyreeve", "sdk", `{"a":1}`),
 		entry("arn:aws:events:eu-central-1:000000000000:event-bus/keyreeve", "sdk", `{"a":2}`),
 		entry("default", "sdk", `{"a":3}`),
-		entry("another", "sdk", `{}`),
-		entry("keyreeve", "aws.sdk", `{}`),
 		entry("keyreeve", "sdk", `[]`),
 		entry("keyreeve", "sdk", `{"a":`),
 		entry("keyreeve", "", `{}`),
-	}})
-	if err != nil {
-		t.Fatal(err)
+	)); diff != "" {
+		t.Errorf("errors (-want +got):\n%s", diff)
 	}
-	var got []string
-	for _, e := range answer.Entries {
-		code := aws.ToString(e.ErrorCode)
-		if (code == "") != (len(aws.ToString(e.EventId)) == 36) {
-			t.Errorf("an entry needs an id or an error: %v", e)
-		}
-		got = append(got, code)
-	}
-	want := []string{"", "", "", "ResourceNotFoundException", "NotAuthorizedForSourceException", "MalformedDetail", "MalformedDetail", "InvalidArgument"}
-	if diff := cmp.Diff(want, got); diff != "" || answer.FailedEntryCount != 5 {
-		t.Errorf("%d errors (-want +got):\n%s", answer.FailedEntryCount, diff)
+	if diff := cmp.Diff([]string{notFound, notFound, notFound, notAuthorized, notAuthorized, notAuthorized}, codes(
+		entry("another", "sdk", `{}`),
+		entry("another/keyreeve", "sdk", `{}`),
+		entry(partner, "sdk", `{}`),
+		entry("keyreeve", "aws.sdk", `{}`),
+		entry("keyreeve", partner, `{}`),
+		entry(partner, partner, `{}`),
+	)); diff != "" {
+		t.Errorf("errors for other buses and sources (-want +got):\n%s", diff)
 	}
 	var onBus []string
 	for _, d := range s.bus.events() {

@@ -270,7 +270,7 @@ func (t *template) check() error {
 		known(q.name, q.deadLetters)
 	}
 	for _, r := range t.rules {
-		if r.bus != t.bus {
+		if r.bus != t.bus && !strings.HasPrefix(r.bus, partnerPrefix) {
 			problem("%s listens to another bus: %s", r.name, r.bus)
 		}
 		for _, target := range r.targets {

@@ -144,6 +144,7 @@ func TestTemplateIsRefused(t *testing.T) {
 		{"schedule", `{Type: AWS::Events::Rule, Properties: {ScheduleExpression: rate(1 day)}}`, "ScheduleExpression"},
 		{"target that is no queue", `{Type: AWS::Events::Rule, Properties: {EventBusName: !Ref Bus, EventPattern: {a: [b]}, Targets: [{Id: x, Arn: !GetAtt F.Arn}]}}`, "the target x is not a queue"},
 		{"rule on another bus", `{Type: AWS::Events::Rule, Properties: {EventPattern: {a: [b]}}}`, "R listens to another bus"},
+		{"rule on a bus that is no partner's", `{Type: AWS::Events::Rule, Properties: {EventBusName: partner/okta.com, EventPattern: {a: [b]}}}`, "R listens to another bus: partner/okta.com"},
 		{"JWT", `{Type: AWS::ApiGatewayV2::Route, Properties: {RouteKey: GET /x, Target: integrations/I, AuthorizationType: JWT}}`, "the authorization type JWT"},
 		{"default route", `{Type: AWS::ApiGatewayV2::Route, Properties: {RouteKey: $default, Target: integrations/I}}`, "is not METHOD /path"},
 		{"route to nowhere", `{Type: AWS::ApiGatewayV2::Route, Properties: {RouteKey: GET /x, Target: integrations/I}}`, "the route GET /x leads to no integration"},
