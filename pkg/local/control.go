@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// eventPatience is how long POST /_events waits for what an event causes.
-const eventPatience = 30 * time.Second
+// patience is how long POST /_events waits for what an event causes, and GET /_idle for what anything caused.
+const patience = 30 * time.Second
 
 // control is what the runner offers besides what AWS does: a look inside, and a way in that waits for the outcome.
 type control struct {
@@ -26,6 +26,7 @@ func (c *control) handler() http.Handler {
 	mux.HandleFunc("GET /_events", func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, http.StatusOK, c.bus.events()) })
 	mux.HandleFunc("POST /_events", withBody(c.sendEvent))
 	mux.HandleFunc("GET /_functions/{name}", c.showFunction)
+	mux.HandleFunc("GET /_idle", c.awaitIdle)
 	mux.HandleFunc("GET /_queues/{name}", c.showQueue)
 	mux.HandleFunc("POST /_queues/{name}", withBody(c.sendMessage))
 	mux.HandleFunc("POST /_invoke/{name}", withBody(c.invokeFunction))
@@ -81,7 +82,7 @@ func (c *control) sendEvent(w http.ResponseWriter, r *http.Request, body []byte)
 		return
 	}
 	report := eventReport{EventID: e.ID}
-	timer := time.NewTimer(eventPatience)
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-watch.done:
@@ -95,6 +96,27 @@ func (c *control) sendEvent(w http.ResponseWriter, r *http.Request, body []byte)
 	report.Outcomes = append([]json.RawMessage{}, seen.outcomes...)
 	report.DeadLetters = append([]deadLetter{}, seen.deadLetters...)
 	answerJSON(w, http.StatusOK, report)
+}
+
+// awaitIdle answers when no message of any request is pending, with the number of requests that it waited for. What a
+// function put on the bus is pending before the function is done, and so before its caller has an answer.
+func (c *control) awaitIdle(w http.ResponseWriter, r *http.Request) {
+	pending, idle := c.tracker.underWay()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-idle:
+		answerJSON(w, http.StatusOK, map[string]int{"waitedFor": len(pending)})
+		return
+	case <-timer.C:
+	case <-r.Context().Done():
+	}
+	pending, _ = c.tracker.underWay()
+	answerJSON(w, http.StatusServiceUnavailable, struct {
+		Message string `json:"message"`
+		// Pending is the number of messages by request.
+		Pending map[string]int `json:"pending"`
+	}{"Messages of these requests are still under way.", pending})
 }
 
 func (c *control) sendMessage(w http.ResponseWriter, r *http.Request, body []byte) {

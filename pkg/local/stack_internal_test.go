@@ -62,6 +62,7 @@ func TestStack(t *testing.T) {
 	t.Run("gateway", func(t *testing.T) { t.Parallel(); testGateway(t, s) })
 	t.Run("refusals", func(t *testing.T) { t.Parallel(); testRefusals(t, s) })
 	t.Run("events", func(t *testing.T) { t.Parallel(); testEvents(t, s) })
+	t.Run("idle", func(t *testing.T) { t.Parallel(); testIdle(t, s) })
 	t.Run("PutEvents", func(t *testing.T) { t.Parallel(); testPutEvents(t, s) })
 }
 
@@ -377,6 +378,23 @@ func testEvents(t *testing.T, s *stack) {
 			}
 		}
 	})
+}
+
+// Whoever has the answer of a function may wait for all that the function caused.
+func testIdle(t *testing.T, s *stack) {
+	t.Helper()
+	for range 5 {
+		if got := call(t, s, "POST", "/open/hook", `{"do":"fail","text":"hooked"}`, "Content-Type", "application/json"); got.status != http.StatusAccepted {
+			t.Fatalf("got %d %s", got.status, got.body)
+		}
+	}
+	got := call(t, s, "GET", "/_idle", "")
+	if got.status != http.StatusOK || !strings.Contains(got.body, `"waitedFor":`) {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+	if dead := strings.Count(call(t, s, "GET", "/_queues/DeadLetters", "").body, "hooked"); dead != 5 {
+		t.Errorf("%d messages have failed for good, want all 5", dead)
+	}
 }
 
 func testPutEvents(t *testing.T, s *stack) {

@@ -11,6 +11,7 @@ import (
 type tracker struct {
 	mu       sync.Mutex
 	requests map[string]*tracked // those with something pending, by id
+	idle     chan struct{}       // closed while there are none
 }
 
 type tracked struct {
@@ -33,7 +34,22 @@ type deadLetter struct {
 	Body  string `json:"body"`
 }
 
-func newTracker() *tracker { return &tracker{requests: map[string]*tracked{}} }
+func newTracker() *tracker {
+	t := &tracker{requests: map[string]*tracked{}, idle: make(chan struct{})}
+	close(t.idle)
+	return t
+}
+
+// underWay returns how much is pending of each request, and a channel that is closed when nothing of any is.
+func (t *tracker) underWay() (pending map[string]int, idle <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	pending = map[string]int{}
+	for id, r := range t.requests {
+		pending[id] = r.pending
+	}
+	return pending, t.idle
+}
 
 // watch begins to follow a request. It counts as pending itself until [tracker.finished] is called once for it, so
 // that it cannot be over before the first message is queued.
@@ -57,10 +73,13 @@ func (t *tracker) forget(request string, w *watch) watch {
 	return *w
 }
 
-// request returns what is known of a request, to be called with the lock held.
+// request returns what is known of a request that something becomes pending of, to be called with the lock held.
 func (t *tracker) request(id string) *tracked {
 	r, ok := t.requests[id]
 	if !ok {
+		if len(t.requests) == 0 {
+			t.idle = make(chan struct{})
+		}
 		r = &tracked{}
 		t.requests[id] = r
 	}
@@ -87,6 +106,9 @@ func (t *tracker) finished(request string) {
 		return
 	}
 	delete(t.requests, request)
+	if len(t.requests) == 0 {
+		close(t.idle)
+	}
 	for _, w := range r.watches {
 		close(w.done)
 	}

@@ -30,6 +30,7 @@ func handle(ctx context.Context, payload json.RawMessage) (any, error) {
 	var order struct {
 		Do             string
 		Records        []events.SQSMessage
+		Body           string
 		RequestContext struct{ HTTP struct{ Path string } }
 	}
 	if err := json.Unmarshal(payload, &order); err != nil {
@@ -40,6 +41,8 @@ func handle(ctx context.Context, payload json.RawMessage) (any, error) {
 		return batch(ctx, order.Records)
 	case order.RequestContext.HTTP.Path == "/open/fail":
 		return nil, errors.New("told to fail")
+	case order.RequestContext.HTTP.Path == "/open/hook":
+		return events.APIGatewayV2HTTPResponse{StatusCode: 202}, put(ctx, "Do", order.Body)
 	case order.RequestContext.HTTP.Path != "":
 		return events.APIGatewayV2HTTPResponse{StatusCode: 201, Headers: map[string]string{"X-Probe": "yes"}, Body: string(payload)}, nil
 	}
@@ -79,14 +82,14 @@ func batch(ctx context.Context, records []events.SQSMessage) (events.SQSEventRes
 			response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: record.MessageId})
 			continue
 		}
-		if err := announce(ctx, order.ID); err != nil {
+		if err := put(ctx, "Key Operation Finished", fmt.Sprintf(`{"id":%q,"keys":[]}`, order.ID)); err != nil {
 			return events.SQSEventResponse{}, err
 		}
 	}
 	return response, nil
 }
 
-func announce(ctx context.Context, id string) error {
+func put(ctx context.Context, detailType, detail string) error {
 	client := eventbridge.New(eventbridge.Options{
 		Region:       os.Getenv("AWS_REGION"),
 		BaseEndpoint: aws.String(os.Getenv("AWS_ENDPOINT_URL_EVENTBRIDGE")),
@@ -95,8 +98,8 @@ func announce(ctx context.Context, id string) error {
 	_, err := client.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
 		EventBusName: aws.String(os.Getenv("KEYREEVE_BUS")),
 		Source:       aws.String("keyreeve"),
-		DetailType:   aws.String("Key Operation Finished"),
-		Detail:       aws.String(fmt.Sprintf(`{"id":%q,"keys":[]}`, id)),
+		DetailType:   aws.String(detailType),
+		Detail:       aws.String(detail),
 	}}})
 	return err
 }
