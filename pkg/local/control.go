@@ -153,9 +153,11 @@ func (c *control) showQueue(w http.ResponseWriter, r *http.Request) {
 		entries[i] = entry{MessageID: m.id, Body: m.body, ReceiveCount: m.received, Sent: m.sent}
 	}
 	answerJSON(w, http.StatusOK, struct {
+		// ARN is what aws sqs start-message-move-task takes.
+		ARN      string  `json:"arn"`
 		Waiting  []entry `json:"waiting"`
 		InFlight int     `json:"inFlight"`
-	}{entries, inFlight})
+	}{queueARN(q.spec.name), entries, inFlight})
 }
 
 // showFunction lists the processes of a function.

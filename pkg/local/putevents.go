@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 )
@@ -53,34 +52,16 @@ type putEventsResult struct {
 	Message string `json:"ErrorMessage,omitempty"`
 }
 
-// awsAPI answers the AWS SDKs: PutEvents of EventBridge, and nothing else, loudly.
-type awsAPI struct {
-	bus     *bus
-	console *console
-}
-
-func (a *awsAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Amzn-Requestid", newID())
-	if operation := r.Header.Get("X-Amz-Target"); operation != "AWSEvents.PutEvents" {
-		a.console.step("a call to AWS that is not possible here: %s", operation)
-		answerAWSError(w, "UnknownOperationException", operation+" is not possible here")
-		return
-	}
+// putEvents is PutEvents of EventBridge.
+func (a *awsAPI) putEvents(w http.ResponseWriter, body []byte) {
 	var request struct {
 		Entries []putEventsEntry `json:"Entries"`
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err == nil {
-		err = json.Unmarshal(body, &request)
-	}
-	if err != nil {
+	if err := json.Unmarshal(body, &request); err != nil {
 		answerAWSError(w, "SerializationException", err.Error())
 		return
 	}
-	a.putEvents(w, request.Entries)
-}
-
-func (a *awsAPI) putEvents(w http.ResponseWriter, entries []putEventsEntry) {
+	entries := request.Entries
 	size := 0
 	for _, entry := range entries {
 		size += entry.size()
@@ -107,7 +88,6 @@ func (a *awsAPI) putEvents(w http.ResponseWriter, entries []putEventsEntry) {
 		}
 		response.Entries = append(response.Entries, putEventsResult{EventID: id})
 	}
-	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	answerJSON(w, http.StatusOK, response)
 }
 
@@ -131,9 +111,4 @@ func (a *awsAPI) put(entry putEventsEntry) (id string, problem *entryError) {
 		return "", &entryError{Code: "ResourceNotFoundException", Message: "Event bus " + entry.EventBusName + " does not exist."}
 	}
 	return e.ID, nil
-}
-
-func answerAWSError(w http.ResponseWriter, kind, message string) {
-	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	answerJSON(w, http.StatusBadRequest, map[string]string{"__type": kind, "message": message})
 }

@@ -25,6 +25,8 @@ type message struct {
 	sent          time.Time
 	firstReceived time.Time
 	received      int
+	// failedIn is the queue in which a dead letter was received in vain; nil where it was in none.
+	failedIn *queue
 }
 
 // queue holds messages in memory. One that failed comes back after a delay, mostly that of retry, which stands for
@@ -123,9 +125,31 @@ func (q *queue) failed(m *message, delay time.Duration) (dead bool) {
 		return false
 	}
 	q.left()
+	m.failedIn = q
 	q.deadLetters.accept(m)
 	q.tracker.finished(m.request)
 	return true
+}
+
+// move puts the messages that wait into their destinations, in their order, and returns how many. Those without one are
+// kept. A message that is moved is a new one, with the same body.
+func (q *queue) move(destination func(*message) *queue) (moved, kept int) {
+	q.mu.Lock()
+	waiting := q.waiting
+	q.waiting = nil
+	for _, m := range waiting {
+		if destination(m) == nil {
+			q.waiting = append(q.waiting, m)
+		}
+	}
+	kept = len(q.waiting)
+	q.mu.Unlock()
+	for _, m := range waiting {
+		if to := destination(m); to != nil {
+			to.send(m.body, m.request)
+		}
+	}
+	return len(waiting) - kept, kept
 }
 
 func (q *queue) left() {

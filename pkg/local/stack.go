@@ -126,7 +126,7 @@ func (s *stack) serve(listener net.Listener) {
 
 func (s *stack) handler() http.Handler {
 	api := &gateway{routes: s.template.routes, invoke: s.invoke, console: s.console}
-	aws := &awsAPI{bus: s.bus, console: s.console}
+	aws := &awsAPI{bus: s.bus, queues: s.queues, console: s.console}
 	inside := (&control{bus: s.bus, queues: s.queues, functions: s.functions, tracker: s.tracker, invoke: s.invoke}).handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
