@@ -49,8 +49,7 @@ func newStack(ctx context.Context, o options, out io.Writer) (*stack, error) {
 
 func (s *stack) start(ctx context.Context) error {
 	var err error
-	// The secret is not needed: what it would hold is given to the functions as it is.
-	s.template, err = loadTemplate(s.options.root, map[string]string{"SecretId": ""})
+	s.template, err = loadTemplate(s.options.root, templateParameters())
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,8 @@ func ignoredTypes() []string {
 	}
 }
 
-// loadTemplate reads template.yaml in the folder root, with the parameters given and the defaults of the others.
+// loadTemplate reads template.yaml in the folder root, with those parameters given that it declares, and the defaults of
+// its others.
 func loadTemplate(root string, parameters map[string]string) (*template, error) {
 	path := filepath.Join(root, "template.yaml")
 	data, err := os.ReadFile(path)

@@ -12,7 +12,7 @@ import (
 
 func TestTheRealTemplateCanBeRun(t *testing.T) {
 	t.Parallel()
-	got, err := loadTemplate("../..", map[string]string{"SecretId": ""})
+	got, err := loadTemplate("../..", templateParameters())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,9 +35,15 @@ func TestTheRealTemplateCanBeRun(t *testing.T) {
 
 func TestTemplate(t *testing.T) {
 	t.Parallel()
-	got, err := loadTemplate("testdata/stack", map[string]string{"SecretId": ""})
+	got, err := loadTemplate("testdata/stack", map[string]string{
+		"SecretId": "", "PartnerEventBus": "aws.partner/okta.com/example/keyreeve", "NotDeclared": "x",
+	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	buses := map[string]string{}
+	for _, r := range got.rules {
+		buses[r.name] = r.bus
 	}
 	allow := cmp.AllowUnexported(functionSpec{}, queueSpec{}, mappingSpec{}, route{})
 	for _, diff := range []string{
@@ -57,6 +63,7 @@ func TestTemplate(t *testing.T) {
 			{key: "ANY /open/{proxy+}", method: "ANY", segments: []string{"open", "{proxy+}"}, function: "Probe"},
 		}, got.routes, allow),
 		cmp.Diff("keyreeve", got.bus),
+		cmp.Diff(map[string]string{"Rule": "keyreeve", "PartnerRule": "aws.partner/okta.com/example/keyreeve"}, buses),
 	} {
 		if diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
