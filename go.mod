@@ -17,6 +17,7 @@ require (
 	github.com/ionos-cloud/sdk-go/v6 v6.3.11
 	github.com/kelseyhightower/envconfig v1.4.0
 	github.com/sethvargo/go-retry v0.5.0
+	github.com/standard-webhooks/standard-webhooks/libraries v0.0.1
 	go.etcd.io/bbolt v1.5.0
 	go.yaml.in/yaml/v4 v4.0.0
 	golang.org/x/sync v0.24.0
