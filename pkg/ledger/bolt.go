@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -17,16 +18,20 @@ type Bolt struct {
 	clock func() time.Time
 }
 
-// The buckets of the file, and the one key in the last of them.
+// The buckets of the file, and the one key in that of the counters.
 const (
 	usersBucket    = "users"
 	leasesBucket   = "leases"
 	countersBucket = "counters"
+	eventsBucket   = "events"
 	changesCounter = "changes"
 )
 
+func bucketNames() []string { return []string{usersBucket, leasesBucket, countersBucket, eventsBucket} }
+
 // OpenBolt returns the ledger in the file at path. It creates the file where there is none, whole or not at all, and
-// never a folder. The file is not kept open: each call opens, locks, uses and closes it.
+// never a folder. A file of an older version gets the buckets that it lacks. The file is not kept open: each call opens,
+// locks, uses and closes it.
 func OpenBolt(ctx context.Context, path string, clock func() time.Time) (*Bolt, error) {
 	file, err := openShared(path)
 	if err != nil {
@@ -36,7 +41,8 @@ func OpenBolt(ctx context.Context, path string, clock func() time.Time) (*Bolt, 
 	// Every start of a function comes here, and a write costs more than the rest of it.
 	complete := false
 	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		complete = tx.Bucket([]byte(usersBucket)) != nil && tx.Bucket([]byte(leasesBucket)) != nil && tx.Bucket([]byte(countersBucket)) != nil
+		missing := func(name string) bool { return tx.Bucket([]byte(name)) == nil }
+		complete = !slices.ContainsFunc(bucketNames(), missing)
 		return nil
 	})
 	if err == nil && !complete {
@@ -49,7 +55,7 @@ func OpenBolt(ctx context.Context, path string, clock func() time.Time) (*Bolt, 
 }
 
 func createBuckets(tx *bbolt.Tx) error {
-	for _, name := range []string{usersBucket, leasesBucket, countersBucket} {
+	for _, name := range bucketNames() {
 		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 			return err
 		}
@@ -132,6 +138,52 @@ func (b *Bolt) Reserve(ctx context.Context, changes, limit int) (already int, er
 		return 0, err
 	}
 	return already, nil
+}
+
+// Seen reports whether the event was remembered and is not forgotten yet.
+func (b *Bolt) Seen(ctx context.Context, digest string) (bool, error) {
+	var event eventItem
+	err := b.view(ctx, func(tx *bbolt.Tx) (err error) {
+		event, err = get[eventItem](tx, eventsBucket, digest)
+		return err
+	})
+	return err == nil && event.counts(b.clock()), err
+}
+
+// Remember remembers the event until then, or for as long as it is remembered already where that is longer.
+func (b *Bolt) Remember(ctx context.Context, digest string, until time.Time) error {
+	return b.update(ctx, func(tx *bbolt.Tx) error {
+		event, err := get[eventItem](tx, eventsBucket, digest)
+		if err != nil {
+			return err
+		}
+		event.extend(until)
+		if err := put(tx, eventsBucket, digest, event); err != nil {
+			return err
+		}
+		return forgetEvents(tx, b.clock())
+	})
+}
+
+// forgetEvents deletes the events that do not count any more, so that the file does not grow for ever. An item that
+// cannot be read stays: it is an error for whoever asks for that event, and for nobody else.
+func forgetEvents(tx *bbolt.Tx, now time.Time) error {
+	events := tx.Bucket([]byte(eventsBucket))
+	var past [][]byte
+	if err := events.ForEach(func(digest, data []byte) error {
+		if event, err := decode[eventItem](data); err == nil && !event.counts(now) {
+			past = append(past, digest)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, digest := range past {
+		if err := events.Delete(digest); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *Bolt) update(ctx context.Context, change func(*bbolt.Tx) error) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,11 +38,73 @@ func TestBoltRemembersBetweenOpenings(t *testing.T) {
 	record(t, before, alice, entry)
 	acquire(t, before, alice, "first")
 	wantReserve(t, before, 7, 10, 0)
+	remember(t, before, event, noon().Add(time.Hour))
 
 	after := openBolt(t, path, c.now)
 	wantMemory(t, after, alice, entry)
 	wantTaken(t, after.Acquire(t.Context(), alice, "second", time.Minute), time.Minute)
 	wantReserve(t, after, 7, 10, 7)
+	wantSeen(t, after, event, true)
+}
+
+// A file that was written before ledgers remembered events has no bucket for them.
+func TestBoltOpensAnOlderFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	edit(t, path, func(tx *bbolt.Tx) error {
+		for name, items := range map[string]map[string]string{
+			"users":    {alice: `{"offboardedAt":"2026-11-22T12:00:00Z"}`},
+			"leases":   {},
+			"counters": {"changes": fmt.Sprintf(`{"%d":7}`, noon().Unix()/60)},
+		} {
+			bucket, err := tx.CreateBucket([]byte(name))
+			for key, item := range items {
+				err = errors.Join(err, bucket.Put([]byte(key), []byte(item)))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+
+	l := openBolt(t, path, clockAt(noon()).now)
+	wantSeen(t, l, event, false)
+	remember(t, l, event, noon().Add(time.Hour))
+	wantSeen(t, l, event, true)
+	wantMemory(t, l, alice, guard.Memory{OffboardedAt: noon()})
+	wantReserve(t, l, 0, 0, 7)
+}
+
+func TestBoltForgetsPastEvents(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	c := clockAt(noon())
+	l := openBolt(t, path, c.now)
+	foreign := `{"from":"another version"}`
+	edit(t, path, func(tx *bbolt.Tx) error { return tx.Bucket([]byte("events")).Put([]byte("foreign"), []byte(foreign)) })
+	for i := range 100 {
+		remember(t, l, fmt.Sprint("event-", i), c.now().Add(10*time.Minute))
+		c.advance(time.Minute)
+	}
+	want := map[string]string{"foreign": foreign}
+	for i := 90; i < 100; i++ {
+		until := noon().Add(time.Duration(i+10) * time.Minute)
+		want[fmt.Sprint("event-", i)] = fmt.Sprintf(`{"until":%q}`, until.Format(time.RFC3339Nano))
+	}
+	got := map[string]string{}
+	edit(t, path, func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte("events")).ForEach(func(digest, item []byte) error {
+			got[string(digest)] = string(item)
+			return nil
+		})
+	})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	_, err := l.Seen(t.Context(), "foreign")
+	wantUnusable(t, err)
+	wantUnusable(t, l.Remember(t.Context(), "foreign", c.now().Add(time.Hour)))
 }
 
 // Only the owner may read who switched what, and the file's creation leaves nothing beside it.
@@ -97,17 +160,10 @@ func TestBoltPrunesCounters(t *testing.T) {
 		}
 		c.advance(time.Minute)
 	}
-	db, err := bbolt.Open(path, 0o600, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
 	var counters map[string]int
-	if err := db.View(func(tx *bbolt.Tx) error {
+	edit(t, path, func(tx *bbolt.Tx) error {
 		return json.Unmarshal(tx.Bucket([]byte("counters")).Get([]byte("changes")), &counters)
-	}); err != nil {
-		t.Fatal(err)
-	}
+	})
 	if len(counters) != 61 {
 		t.Errorf("%d counters, want 61", len(counters))
 	}
@@ -390,6 +446,18 @@ func openBolt(t *testing.T, path string, clock func() time.Time) *ledger.Bolt {
 		t.Fatalf("OpenBolt: %v", err)
 	}
 	return l
+}
+
+// edit looks at or changes the file at path behind the ledger's back.
+func edit(t *testing.T, path string, do func(*bbolt.Tx) error) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Update(do), db.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func wantUnusable(t *testing.T, err error) {

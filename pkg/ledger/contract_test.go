@@ -24,6 +24,8 @@ type Ledger interface {
 	Recall(ctx context.Context, userID string) (guard.Memory, error)
 	Record(ctx context.Context, userID string, entry guard.Memory) error
 	Reserve(ctx context.Context, changes, limit int) (already int, err error)
+	Seen(ctx context.Context, digest string) (bool, error)
+	Remember(ctx context.Context, digest string, until time.Time) error
 }
 
 // clock is a time that a test moves by hand.
@@ -44,6 +46,9 @@ func noon() time.Time { return time.Date(2026, time.November, 22, 12, 0, 0, 0, t
 const (
 	alice = "3f1c7a52-0000-4000-8000-00000000a11c"
 	bob   = "3f1c7a52-0000-4000-8000-000000000b0b"
+
+	// event is a digest as front doors make them.
+	event = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
 )
 
 // opener returns an empty ledger that goes by the clock.
@@ -62,18 +67,22 @@ func testLedger(t *testing.T, open opener) {
 	testLeases(t, open)
 	testMemory(t, open)
 	testCounter(t, open)
+	testEvents(t, open)
 	t.Run("a cancelled call changes nothing", func(t *testing.T) {
 		_, l := open.start(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, recallErr := l.Recall(ctx, alice)
 		_, reserveErr := l.Reserve(ctx, 1, 0)
+		_, seenErr := l.Seen(ctx, event)
 		for call, err := range map[string]error{
-			"Acquire": l.Acquire(ctx, alice, "first", time.Minute),
-			"Release": l.Release(ctx, alice, "first"),
-			"Record":  l.Record(ctx, alice, guard.Memory{OffboardedAt: noon()}),
-			"Recall":  recallErr,
-			"Reserve": reserveErr,
+			"Acquire":  l.Acquire(ctx, alice, "first", time.Minute),
+			"Release":  l.Release(ctx, alice, "first"),
+			"Record":   l.Record(ctx, alice, guard.Memory{OffboardedAt: noon()}),
+			"Recall":   recallErr,
+			"Reserve":  reserveErr,
+			"Seen":     seenErr,
+			"Remember": l.Remember(ctx, event, noon().Add(time.Hour)),
 		} {
 			if guard.KindOf(err) != guard.Unavailable {
 				t.Errorf("%s = %v, want an error of kind unavailable", call, err)
@@ -82,6 +91,7 @@ func testLedger(t *testing.T, open opener) {
 		acquire(t, l, alice, "second")
 		wantMemory(t, l, alice, guard.Memory{})
 		wantReserve(t, l, 0, 0, 0)
+		wantSeen(t, l, event, false)
 	})
 }
 
@@ -435,6 +445,81 @@ func testCounter(t *testing.T, open opener) {
 	})
 }
 
+// testEvents is about the events that front doors have accepted.
+func testEvents(t *testing.T, open opener) {
+	t.Helper()
+	t.Run("an event never heard of was not seen", func(t *testing.T) {
+		_, l := open.start(t)
+		wantSeen(t, l, event, false)
+		remember(t, l, "another", noon().Add(time.Hour))
+		wantSeen(t, l, event, false)
+	})
+	for _, test := range []struct {
+		name string
+		// untils are the times until which it is remembered, one call after the other, from noon on.
+		untils []time.Duration
+		want   time.Duration
+	}{
+		{"once", []time.Duration{time.Hour}, time.Hour},
+		{"twice alike", []time.Duration{time.Hour, time.Hour}, time.Hour},
+		{"for longer", []time.Duration{time.Hour, 2 * time.Hour}, 2 * time.Hour},
+		{"for less long", []time.Duration{time.Hour, time.Minute}, time.Hour},
+		{"for longer and less long", []time.Duration{time.Minute, time.Hour, time.Second}, time.Hour},
+		{"until a moment that has passed", []time.Duration{time.Hour, -time.Hour}, time.Hour},
+		{"for a nanosecond", []time.Duration{time.Nanosecond}, time.Nanosecond},
+		{"no longer at all", []time.Duration{0}, 0},
+		{"until a moment that has passed, and no other", []time.Duration{-time.Hour}, 0},
+	} {
+		t.Run("an event is remembered "+test.name, func(t *testing.T) {
+			c, l := open.start(t)
+			for _, until := range test.untils {
+				remember(t, l, event, noon().Add(until))
+			}
+			if test.want > 0 {
+				c.advance(test.want - time.Nanosecond)
+				wantSeen(t, l, event, true)
+				c.advance(time.Nanosecond)
+			}
+			wantSeen(t, l, event, false)
+		})
+	}
+	t.Run("an event that was forgotten is remembered anew", func(t *testing.T) {
+		c, l := open.start(t)
+		remember(t, l, event, noon().Add(time.Hour))
+		c.advance(2 * time.Hour)
+		remember(t, l, event, noon().Add(3*time.Hour))
+		wantSeen(t, l, event, true)
+		c.advance(time.Hour)
+		wantSeen(t, l, event, false)
+	})
+	t.Run("events are remembered apart, and apart from all else", func(t *testing.T) {
+		c, l := open.start(t)
+		remember(t, l, event, noon().Add(time.Hour))
+		remember(t, l, alice, noon().Add(2*time.Hour))
+		acquire(t, l, event, "first")
+		record(t, l, event, guard.Memory{OffboardedAt: noon()})
+		c.advance(90 * time.Minute)
+		wantSeen(t, l, event, false)
+		wantSeen(t, l, alice, true)
+		remember(t, l, "another", noon().Add(2*time.Hour))
+		wantSeen(t, l, alice, true)
+		wantMemory(t, l, event, guard.Memory{OffboardedAt: noon()})
+		wantMemory(t, l, alice, guard.Memory{})
+		acquire(t, l, alice, "second")
+	})
+	t.Run("of many who remember an event at once the longest counts", func(t *testing.T) {
+		const many = 12
+		c, l := open.start(t)
+		together(many, func(i int) {
+			if err := l.Remember(t.Context(), event, noon().Add(time.Duration(i+1)*time.Hour)); err != nil {
+				t.Errorf("Remember: %v", err)
+			}
+		})
+		c.advance(many*time.Hour - time.Nanosecond)
+		wantSeen(t, l, event, true)
+	})
+}
+
 // together calls fn n times at once and returns when all calls have.
 func together(n int, fn func(i int)) {
 	var wg sync.WaitGroup
@@ -499,5 +584,23 @@ func wantReserve(t *testing.T, l Ledger, changes, limit, wantAlready int) {
 	}
 	if got != wantAlready {
 		t.Fatalf("Reserve(%d, %d) = %d, want %d", changes, limit, got, wantAlready)
+	}
+}
+
+func remember(t *testing.T, l Ledger, digest string, until time.Time) {
+	t.Helper()
+	if err := l.Remember(t.Context(), digest, until); err != nil {
+		t.Fatalf("Remember %s: %v", digest, err)
+	}
+}
+
+func wantSeen(t *testing.T, l Ledger, digest string, want bool) {
+	t.Helper()
+	got, err := l.Seen(t.Context(), digest)
+	if err != nil {
+		t.Fatalf("Seen %s: %v", digest, err)
+	}
+	if got != want {
+		t.Fatalf("Seen %s = %t, want %t", digest, got, want)
 	}
 }

@@ -28,10 +28,11 @@ type DynamoDBConfig struct {
 
 // DynamoDB is a ledger in a table, which all functions share. It is safe for concurrent use.
 //
-// The table's key is the string id. Users and counters are JSON in the string content; a lease is the string holder and
-// the number until, in nanoseconds since 1970. Leases and counters have the number expires as well, in seconds since
+// The table's key is the string id. Users, counters and events are JSON in the string content; a lease is the string
+// holder and the number until, in nanoseconds since 1970. All but users have the number expires as well, in seconds since
 // 1970, after which DynamoDB may delete them. That is for tidiness alone: it deletes days late, so whether a lease has
-// ended goes by until and by our clock. What is known of users never expires: who left must not be forgotten.
+// ended or an event is forgotten goes by until and by our clock. What is known of users never expires: who left must not
+// be forgotten.
 type DynamoDB struct {
 	table table
 	clock func() time.Time
@@ -46,8 +47,8 @@ const (
 	expiresAttribute = "expires"
 )
 
-// keptFor is how long leases and counters stay in the table after their last write or their end: longer than any
-// counts for anything, even where clocks disagree.
+// keptFor is how long leases, counters and events stay in the table after their last write or their end: longer than
+// any counts for anything, even where clocks disagree.
 const keptFor = 24 * time.Hour
 
 // NewDynamoDB returns the ledger in the table that cfg describes. It calls nobody.
@@ -148,11 +149,28 @@ func (d *DynamoDB) Reserve(ctx context.Context, changes, limit int) (already int
 	return already, nil
 }
 
+// Seen is [Bolt.Seen].
+func (d *DynamoDB) Seen(ctx context.Context, digest string) (bool, error) {
+	var event eventItem
+	err := d.table.use(ctx, func(ctx context.Context) (err error) {
+		event, _, err = read[eventItem](ctx, d.table, eventID(digest))
+		return err
+	})
+	return err == nil && event.counts(d.clock()), err
+}
+
+// Remember is [Bolt.Remember]. One that is sent again because the answer was lost finds nothing left to change.
+func (d *DynamoDB) Remember(ctx context.Context, digest string, until time.Time) error {
+	w := writing{attempts: attempts, expires: until.Add(keptFor)}
+	return change(ctx, d.table, eventID(digest), w, func(event *eventItem) error { event.extend(until); return nil })
+}
+
 // The ids of the items.
 const changesID = "counters/changes"
 
 func userItemID(userID string) string { return "users/" + userID }
 func leaseID(userID string) string    { return "leases/" + userID }
+func eventID(digest string) string    { return "events/" + digest }
 
 func readLease(item map[string]types.AttributeValue) (leaseItem, error) {
 	holder, isText := item[holderAttribute].(*types.AttributeValueMemberS)

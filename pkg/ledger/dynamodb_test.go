@@ -45,6 +45,9 @@ func testExpiry(t *testing.T, emulator *ledgertest.DynamoDB) {
 	acquire(t, l, alice, "first")
 	record(t, l, alice, guard.Memory{OffboardedAt: noon()})
 	wantReserve(t, l, 1, 0, 0)
+	remember(t, l, event, noon().Add(time.Hour))
+	remember(t, l, event, noon().Add(7*24*time.Hour))
+	remember(t, l, event, noon().Add(time.Minute))
 	c.advance(59 * time.Minute)
 	wantReserve(t, l, 1, 0, 1)
 
@@ -52,6 +55,7 @@ func testExpiry(t *testing.T, emulator *ledgertest.DynamoDB) {
 	for id, end := range map[string]time.Time{
 		"leases/" + alice:  noon().Add(time.Minute),
 		"counters/changes": noon().Add(59*time.Minute + 61*time.Minute),
+		"events/" + event:  noon().Add(7 * 24 * time.Hour),
 	} {
 		expires, ok := items[id]["expires"].(*types.AttributeValueMemberN)
 		if !ok {
@@ -73,6 +77,7 @@ func testExpiry(t *testing.T, emulator *ledgertest.DynamoDB) {
 	c.advance(30 * 24 * time.Hour)
 	acquire(t, l, alice, "second") // although the item is still there
 	wantReserve(t, l, 0, 0, 0)
+	wantSeen(t, l, event, false)
 }
 
 func testItems(t *testing.T, emulator *ledgertest.DynamoDB) {
@@ -83,6 +88,7 @@ func testItems(t *testing.T, emulator *ledgertest.DynamoDB) {
 	acquire(t, l, alice, "first")
 	record(t, l, alice, guard.Memory{OffboardedAt: noon()})
 	wantReserve(t, l, 3, 0, 0)
+	remember(t, l, event, noon().Add(time.Hour).In(time.FixedZone("east", 2*60*60)))
 	want := map[string]map[string]types.AttributeValue{
 		"leases/" + alice: {
 			"holder": &types.AttributeValueMemberS{Value: "first"},
@@ -90,6 +96,7 @@ func testItems(t *testing.T, emulator *ledgertest.DynamoDB) {
 		},
 		"users/" + alice:   {"content": &types.AttributeValueMemberS{Value: `{"offboardedAt":"2026-11-22T12:00:00Z"}`}},
 		"counters/changes": {"content": &types.AttributeValueMemberS{Value: fmt.Sprintf(`{"%d":3}`, noon().Unix()/60)}},
+		"events/" + event:  {"content": &types.AttributeValueMemberS{Value: `{"until":"2026-11-22T13:00:00Z"}`}},
 	}
 	got := scan(t, emulator, name)
 	for id := range got {
@@ -105,7 +112,8 @@ func testItems(t *testing.T, emulator *ledgertest.DynamoDB) {
 	}
 }
 
-// An item that cannot be read must not count as none: nobody would have left, nobody be at work, nothing have happened.
+// An item that cannot be read must not count as none: nobody would have left, nobody be at work, nothing have happened or
+// been accepted.
 func testForeignItems(t *testing.T, emulator *ledgertest.DynamoDB) {
 	t.Helper()
 	text := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
@@ -141,6 +149,13 @@ func testForeignItems(t *testing.T, emulator *ledgertest.DynamoDB) {
 		}},
 		{"counters/changes", content, map[string]func(*testing.T, Ledger) error{
 			"Reserve": func(t *testing.T, l Ledger) error { t.Helper(); _, err := l.Reserve(t.Context(), 1, 10); return err },
+		}},
+		{"events/" + event, content, map[string]func(*testing.T, Ledger) error{
+			"Seen": func(t *testing.T, l Ledger) error { t.Helper(); _, err := l.Seen(t.Context(), event); return err },
+			"Remember": func(t *testing.T, l Ledger) error {
+				t.Helper()
+				return l.Remember(t.Context(), event, noon().Add(time.Hour))
+			},
 		}},
 		{"leases/" + alice, lease, map[string]func(*testing.T, Ledger) error{
 			"Acquire": func(t *testing.T, l Ledger) error {

@@ -2,7 +2,6 @@ package ledger_test
 
 import (
 	"encoding/json"
-	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -14,13 +13,15 @@ import (
 )
 
 // FuzzItem puts arbitrary bytes where the items of a ledger are. What cannot be read is an error: a ledger that takes it
-// for nothing has forgotten who left, who is at work and how much was changed.
+// for nothing has forgotten who left, who is at work, how much was changed and what was accepted.
 func FuzzItem(f *testing.F) {
 	for _, item := range []string{
 		`{"offboardedAt":"2026-11-22T12:00:00Z","buckets":{"ownership":"none","at":"2026-11-22T12:00:00Z"},"changes":{"00e1":
 			{"action":"deactivate","at":"2026-11-22T12:00:00Z","occurredAt":"2026-11-22T12:00:00Z","actor":{"kind":"system"},"requestId":"evt-1"}}}`,
 		`{"refusals":{"00e1":{"rule":"exempt","message":"m","remedy":"r","fingerprint":"f"}}}`,
 		`{"holder":"first","until":"2026-11-22T12:01:00Z"}`,
+		`{"until":"2026-11-22T13:00:00Z"}`,
+		`{"until":"2026-11-22T13:00:00+02:00"}`,
 		`{"29694960":7}`,
 		`{"29694960":-7}`,
 		`{}`, `null`, `[]`, `"x"`, `{`, `{"offboardedAt":null}`, ``,
@@ -38,9 +39,12 @@ func FuzzItem(f *testing.F) {
 			mustBeKept(t, l, memory)
 		}
 		_, counted := l.Reserve(t.Context(), 1, 0)
+		_, seen := l.Seen(t.Context(), event)
+		remember(t, l, "another", noon().Add(time.Hour))
 		for name, err := range map[string]error{
 			"Recall": err, "Record": l.Record(t.Context(), alice, guard.Memory{OffboardedAt: noon()}),
 			"Acquire": l.Acquire(t.Context(), alice, "second", time.Minute), "Reserve": counted,
+			"Seen": seen, "Remember": l.Remember(t.Context(), event, noon().Add(time.Hour)),
 		} {
 			if err == nil && !readable {
 				t.Errorf("%s: %q was taken for nothing", name, item)
@@ -52,24 +56,17 @@ func FuzzItem(f *testing.F) {
 	})
 }
 
-// store puts the item in all three places that the ledger reads.
+// store puts the item in all four places that the ledger reads.
 func store(t *testing.T, path string, item []byte) {
 	t.Helper()
-	db, err := bbolt.Open(path, 0o600, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, place := range [][2]string{{"users", alice}, {"leases", alice}, {"counters", "changes"}} {
+	edit(t, path, func(tx *bbolt.Tx) error {
+		for _, place := range [][2]string{{"users", alice}, {"leases", alice}, {"counters", "changes"}, {"events", event}} {
 			if err := tx.Bucket([]byte(place[0])).Put([]byte(place[1]), item); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if err := errors.Join(err, db.Close()); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // mustBeKept checks that what was recalled is still there when something else is recorded.

@@ -1,18 +1,21 @@
 // Package ledger remembers what the IONOS API does not: which users were offboarded, who switched which access key
-// when and why, what was said of a user's buckets, and how much was changed within the last hour. It also lends out
-// the lease that keeps two requests from judging the same user at once.
+// when and why, what was said of a user's buckets, how much was changed within the last hour, and which events front
+// doors have accepted. It also lends out the lease that keeps two requests from judging the same user at once.
 //
-// The lifecycle takes a user's lease, recalls what is known, judges, acts, records, and lets go of the lease.
+// The lifecycle takes a user's lease, recalls what is known, judges, acts, records, and lets go of the lease. A front
+// door asks whether it has seen an event before it acts on it, and has it remembered when its requests are on the bus.
 //
 // There are two: [Bolt] in a file, for the processes of one machine, and [DynamoDB] in a table, for functions anywhere.
-// A ledger keeps three sorts of item, each of them small enough for one conditional write:
+// A ledger keeps four sorts of item, each of them small enough for one conditional write:
 //
 //	users/<user id>   {"offboardedAt": time, "buckets": {"ownership", "at"}, "changes": {"<key id>": guard.Change}, "refusals": {"<key id>": guard.Refusal}, "attempts": {"<key id>": guard.Attempt}}
 //	leases/<user id>  {"holder": "…", "until": time}
 //	counters/changes  {"<minutes since 1970>": number of changes in that minute}
+//	events/<digest>   {"until": time}
 //
 // Times are RFC 3339 in UTC. Members whose value is not known are left out. No item ever holds a secret. An item that
-// cannot be read is an error, never taken for none: nobody would be offboarded any more.
+// cannot be read is an error, never taken for none: nobody would be offboarded any more. A digest is the front door's
+// short name for an event: the same whenever that event arrives again, and different for every other.
 //
 // All errors are of type [guard.Error]: of kind [guard.Unavailable] where the ledger cannot be used or a lease is taken.
 package ledger
@@ -208,3 +211,16 @@ func (c counterItem) total() int {
 	}
 	return sum
 }
+
+// eventItem says how long an event is remembered. It counts for nothing from Until on.
+type eventItem struct {
+	Until time.Time `json:"until"`
+}
+
+func (e *eventItem) extend(until time.Time) {
+	if until.After(e.Until) {
+		e.Until = until.UTC()
+	}
+}
+
+func (e *eventItem) counts(now time.Time) bool { return now.Before(e.Until) }

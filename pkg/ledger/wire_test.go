@@ -222,7 +222,8 @@ func first(n int, operation string, f fault) func(string, int) fault {
 }
 
 // testWire makes every call of a ledger once while something goes wrong, and looks at what is in the table then: alice's
-// lease is taken by "first", she left at noon, and 5 changes are counted, unless the call changes that.
+// lease is taken by "first", she left at noon, 5 changes are counted, and an event is remembered for an hour, unless the
+// call changes that.
 func testWire(t *testing.T, emulator *ledgertest.DynamoDB) {
 	t.Helper()
 	calls := map[string]func(context.Context, Ledger) error{
@@ -234,9 +235,12 @@ func testWire(t *testing.T, emulator *ledgertest.DynamoDB) {
 		},
 		"Reserve":   func(ctx context.Context, l Ledger) error { _, err := l.Reserve(ctx, 2, 100); return err },
 		"give back": func(ctx context.Context, l Ledger) error { _, err := l.Reserve(ctx, -2, 0); return err },
+		"Seen":      func(ctx context.Context, l Ledger) error { _, err := l.Seen(ctx, event); return err },
+		"Remember":  func(ctx context.Context, l Ledger) error { return l.Remember(ctx, event, noon().Add(2*time.Hour)) },
 	}
 	writes := map[string]string{
 		"Acquire": "PutItem", "Release": "DeleteItem", "Recall": "GetItem", "Record": "PutItem", "Reserve": "PutItem", "give back": "PutItem",
+		"Seen": "GetItem", "Remember": "PutItem",
 	}
 	unharmed := map[string]int{"Reserve": 7, "give back": 3}
 	failed := fault{status: http.StatusInternalServerError, body: `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}`}
@@ -279,6 +283,7 @@ func testWire(t *testing.T, emulator *ledgertest.DynamoDB) {
 				acquire(t, direct, alice, "first")
 				record(t, direct, alice, guard.Memory{OffboardedAt: noon()})
 				wantReserve(t, direct, 5, 0, 0)
+				remember(t, direct, event, noon().Add(time.Hour))
 
 				n := 2
 				if test.once {
@@ -310,6 +315,8 @@ func testWire(t *testing.T, emulator *ledgertest.DynamoDB) {
 					}
 				}
 				wantReserve(t, direct, 0, 0, counted)
+				later := openDynamoDB(t, emulator.Endpoint, name, clockAt(noon().Add(time.Hour)).now)
+				wantSeen(t, later, event, call == "Remember")
 			})
 		}
 	}
@@ -343,7 +350,12 @@ func testWire(t *testing.T, emulator *ledgertest.DynamoDB) {
 		wantReserve(t, l, 2, 1, 0)
 		wantReserve(t, l, 0, 1, 0)
 		wantMemory(t, l, alice, guard.Memory{OffboardedAt: noon()})
-		if diff := cmp.Diff(map[string]int{"GetItem": 7, "PutItem": 1}, w.calls); diff != "" {
+		wantSeen(t, l, event, false)
+		remember(t, l, event, noon().Add(time.Hour)) // so is this
+		remember(t, l, event, noon().Add(time.Hour))
+		remember(t, l, event, noon().Add(time.Minute))
+		wantSeen(t, l, event, true)
+		if diff := cmp.Diff(map[string]int{"GetItem": 12, "PutItem": 2}, w.calls); diff != "" {
 			t.Errorf("calls (-want +got):\n%s", diff)
 		}
 	})
@@ -428,6 +440,7 @@ func TestDynamoDBIsWaitedForNoLongerThanItMay(t *testing.T) {
 			},
 			"Reserve":   func(ctx context.Context, l Ledger) error { _, err := l.Reserve(ctx, 1, 1); return err },
 			"give back": func(ctx context.Context, l Ledger) error { _, err := l.Reserve(ctx, -1, 1); return err },
+			"Remember":  func(ctx context.Context, l Ledger) error { return l.Remember(ctx, event, noon().Add(time.Hour)) },
 		} {
 			t.Run(test.name+": "+call, func(t *testing.T) {
 				t.Parallel()
