@@ -72,9 +72,9 @@ func split(text string) (items []string) {
 
 // parseItem reads one item, or says what is wrong with it.
 func parseItem(item string) (person Person, email, problem string) {
-	sender, rest, named := strings.Cut(item, ":")
+	sender, rest, _ := strings.Cut(item, ":")
 	id, email, addressed := strings.Cut(rest, "=")
-	if !named || !addressed {
+	if !addressed {
 		return Person{}, "", "is not of the form sender:id=email"
 	}
 	sender, id, email = strings.TrimSpace(sender), strings.TrimSpace(id), strings.TrimSpace(email)
