@@ -57,7 +57,11 @@ type User struct {
 	// Administrator is true for administrators of the contract. Its owner need not be one.
 	Administrator bool `json:"-"`
 	// Active is false where the user can no longer log in to IONOS.
-	Active bool `json:"-"`
+	Active    bool   `json:"-"`
+	FirstName string `json:"-"`
+	LastName  string `json:"-"`
+	// Created is in UTC; zero where the API gave no date.
+	Created time.Time `json:"-"`
 }
 
 // Ownership answers whether a user owns buckets.

@@ -38,8 +38,13 @@ type userList struct {
 }
 
 type userEntity struct {
-	ID         string `json:"id"`
+	ID       string `json:"id"`
+	Metadata struct {
+		CreatedDate timestamp `json:"createdDate"`
+	} `json:"metadata"`
 	Properties *struct {
+		FirstName     string `json:"firstname"`
+		LastName      string `json:"lastname"`
 		Email         string `json:"email"`
 		Administrator bool   `json:"administrator"`
 		Active        *bool  `json:"active"`
@@ -124,5 +129,8 @@ func (e userEntity) user(op operation) (guard.User, error) {
 		Email:         e.Properties.Email,
 		Administrator: e.Properties.Administrator,
 		Active:        e.Properties.Active == nil || *e.Properties.Active,
+		FirstName:     e.Properties.FirstName,
+		LastName:      e.Properties.LastName,
+		Created:       e.Metadata.CreatedDate.Time,
 	}, nil
 }

@@ -3,6 +3,7 @@ package ionos
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	ionoscloud "github.com/ionos-cloud/sdk-go/v6"
@@ -10,8 +11,12 @@ import (
 	"keyreeve/pkg/guard"
 )
 
-// pageSize is the greatest number of users that IONOS lists at once.
-const pageSize = 100
+const (
+	// pageSize is the greatest number of users that IONOS lists at once.
+	pageSize = 100
+	// maxUsers is far more than a contract has: whoever goes on listing them will never come to an end.
+	maxUsers = 50_000
+)
 
 // FindUser returns the user with that e-mail address, which is compared without regard to case, or that UUID.
 // The error is of kind [guard.NotFound] if there is none, and of kind [guard.Invalid] if several users have the
@@ -76,34 +81,66 @@ func (c *Client) userByEmail(ctx context.Context, email string) (guard.User, err
 	}
 }
 
-// usersWithEmail goes through all pages of users, or of those that the filter leaves, and returns those who have
-// the address.
+// usersWithEmail returns those of all users, or of those that the filter leaves, who have the address.
 func (c *Client) usersWithEmail(ctx context.Context, email, filter string) ([]guard.User, error) {
-	op := operation{does: "list the users of the contract"}
 	var found []guard.User
+	err := c.eachUser(ctx, filter, func(user guard.User) error {
+		if strings.EqualFold(user.Email, email) {
+			found = append(found, user)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// ListUsers returns all users of the contract, in the order in which IONOS lists them. Each has an e-mail address.
+func (c *Client) ListUsers(ctx context.Context) ([]guard.User, error) {
+	var all []guard.User
+	err := c.eachUser(ctx, "", func(user guard.User) error {
+		if user.Email == "" {
+			return errors.New("a user without an e-mail address")
+		}
+		all = append(all, user)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// eachUser goes through all pages of users, or of those that the filter leaves, and shows each user once. What show
+// finds wrong with a user makes the answer unreadable.
+func (c *Client) eachUser(ctx context.Context, filter string, show func(guard.User) error) error {
+	op := operation{does: "list the users of the contract"}
 	seen := make(map[string]bool)
 	for offset := int32(0); ; {
 		page, err := c.userPage(ctx, op, filter, offset)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		before := len(seen)
 		for _, entity := range page.Items {
 			user, err := entity.user(op)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			if !seen[user.ID] && strings.EqualFold(user.Email, email) {
-				found = append(found, user)
+			if seen[user.ID] {
+				continue
 			}
 			seen[user.ID] = true
+			if err := show(user); err != nil {
+				return unreadable(op, err)
+			}
 		}
 		switch {
 		case len(page.Items) == 0 || len(page.Items) != pageSize && page.Links.Next == "":
-			return found, nil
+			return nil
 		case len(seen) == before:
 			// What the other pages hold cannot be known, and "no such user" might be wrong.
-			return nil, unreadable(op, errors.New("the same page of users again"))
+			return unreadable(op, errors.New("the same page of users again"))
+		case len(seen) > maxUsers:
+			return unreadable(op, fmt.Errorf("more than %d users", maxUsers))
 		}
 		// Where a page is longer than was asked for, the next one overlaps, which does no harm.
 		offset += int32(min(len(page.Items), pageSize))

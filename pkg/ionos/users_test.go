@@ -17,13 +17,16 @@ import (
 
 func TestFindUser(t *testing.T) {
 	api := &ionostest.Server{}
-	alice := api.AddUser(ionostest.User{Email: "Alice+keys@Example.com", Administrator: true})
+	alice := api.AddUser(ionostest.User{Email: "Alice+keys@Example.com", FirstName: "Alice", LastName: "Ångström", Administrator: true})
 	bob := api.AddUser(ionostest.User{Email: "bob@example.com", Inactive: true})
 	api.AddUser(ionostest.User{Email: "twin@example.com"})
 	api.AddUser(ionostest.User{Email: "TWIN@example.com"})
 	client := newClient(t, api)
-	wantAlice := guard.User{ID: alice.ID, Email: alice.Email, Administrator: true, Active: true}
-	wantBob := guard.User{ID: bob.ID, Email: bob.Email}
+	wantAlice := guard.User{
+		ID: alice.ID, Email: alice.Email, Administrator: true, Active: true,
+		FirstName: "Alice", LastName: "Ångström", Created: alice.Created,
+	}
+	wantBob := guard.User{ID: bob.ID, Email: bob.Email, Created: bob.Created}
 
 	for name, tc := range map[string]struct {
 		ref  string
@@ -95,19 +98,99 @@ func TestFindUserByEmailAmongMany(t *testing.T) {
 	}
 }
 
+func TestListUsers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		users, calls int
+	}{
+		"empty contract": {users: 0, calls: 1},
+		"one page":       {users: 99, calls: 1},
+		"one full page":  {users: 100, calls: 2},
+		"one more":       {users: 101, calls: 2},
+		"several pages":  {users: 250, calls: 3},
+		"a thousand":     {users: 1000, calls: 11},
+	} {
+		t.Run(name, func(t *testing.T) {
+			api := &ionostest.Server{}
+			var want []guard.User
+			for range tc.users {
+				u := api.AddUser(ionostest.User{})
+				want = append(want, guard.User{ID: u.ID, Email: u.Email, Active: true, Created: u.Created})
+			}
+			got, err := newClient(t, api).ListUsers(t.Context())
+			wantKind(t, err, "")
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("users (-want +got):\n%s", diff)
+			}
+			if got := len(api.Calls()); got != tc.calls {
+				t.Errorf("%d calls, want %d", got, tc.calls)
+			}
+		})
+	}
+}
+
+func TestListUsersShowsNobodyTwice(t *testing.T) {
+	api := &ionostest.Server{}
+	for range 150 {
+		api.AddUser(ionostest.User{})
+	}
+	api.Fault = ionostest.Nth(2, ionostest.Always(withOffset("50")))
+	users, err := newClient(t, api).ListUsers(t.Context())
+	wantKind(t, err, "")
+	if len(users) != 150 {
+		t.Errorf("%d users, want 150", len(users))
+	}
+}
+
+func TestListUsersDoesNotGuess(t *testing.T) {
+	for name, answer := range map[string]http.HandlerFunc{
+		"no e-mail":         answering(http.StatusOK, `{"items":[{"id":"`+selfID+`","properties":{"administrator":true}}]}`),
+		"no items":          answering(http.StatusOK, `{"id":"users"}`),
+		"depth ignored":     answering(http.StatusOK, `{"items":[{"id":"`+selfID+`","type":"user"}]}`),
+		"the same for ever": answering(http.StatusOK, `{"items":[{"id":"`+selfID+`","properties":{"email":"a@example.com"}}],"_links":{"next":"n"}}`),
+		"new ones for ever": endless(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			users, err := newClient(t, answer).ListUsers(t.Context())
+			wantKind(t, err, guard.Upstream)
+			if users != nil {
+				t.Errorf("%d users and an error", len(users))
+			}
+		})
+	}
+}
+
+// endless answers every call with a page of users who were not on any other.
+func endless() http.HandlerFunc {
+	const pageSize = 100
+	page := 0
+	return func(w http.ResponseWriter, r *http.Request) {
+		items := make([]string, pageSize)
+		for i := range items {
+			items[i] = fmt.Sprintf(`{"id":"%d","properties":{"email":"a@example.com"}}`, page*pageSize+i)
+		}
+		page++
+		answering(http.StatusOK, `{"items":[`+strings.Join(items, ",")+`],"_links":{"next":"n"}}`)(w, r)
+	}
+}
+
+// withOffset has the API answer a call as if it had asked for another page.
+func withOffset(offset string) ionostest.Fault {
+	return func(api http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			query := r.URL.Query()
+			query.Set("offset", offset)
+			r.URL.RawQuery = query.Encode()
+			api.ServeHTTP(w, r)
+		})
+	}
+}
+
 func TestFindUserDoesNotLoopWhereTheOffsetIsIgnored(t *testing.T) {
 	api := &ionostest.Server{}
 	for range 150 {
 		api.AddUser(ionostest.User{})
 	}
-	api.Fault = ionostest.Always(func(api http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			query := r.URL.Query()
-			query.Del("offset")
-			r.URL.RawQuery = query.Encode()
-			api.ServeHTTP(w, r)
-		})
-	})
+	api.Fault = ionostest.Always(withOffset("0"))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	_, err := newClient(t, api).FindUser(ctx, "nobody@example.com")
@@ -123,14 +206,7 @@ func TestFindUserKnowsAUserWhoMovesToTheNextPage(t *testing.T) {
 		api.AddUser(ionostest.User{Email: fmt.Sprintf("user%d@example.com", i)})
 	}
 	// As if somebody had been put in front between the two calls.
-	api.Fault = ionostest.Nth(2, ionostest.Always(func(api http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			query := r.URL.Query()
-			query.Set("offset", "99")
-			r.URL.RawQuery = query.Encode()
-			api.ServeHTTP(w, r)
-		})
-	}))
+	api.Fault = ionostest.Nth(2, ionostest.Always(withOffset("99")))
 	_, err := newClient(t, api).FindUser(t.Context(), "user99@example.com")
 	wantKind(t, err, "")
 }
