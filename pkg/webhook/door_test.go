@@ -22,7 +22,8 @@ import (
 func leavers(t *testing.T) map[string]leaverMessage {
 	t.Helper()
 	return map[string]leaverMessage{
-		"okta": {body: payload(t, "okta/deactivate.json"), status: 200},
+		"github": {body: payload(t, "github/member_removed.json"), status: 202},
+		"okta":   {body: payload(t, "okta/deactivate.json"), status: 200},
 	}
 }
 

@@ -35,7 +35,8 @@ type sender struct {
 // in the configuration.
 func senders() map[string]sender {
 	return map[string]sender{
-		"okta": {translate: okta, handshake: oktaHandshake, accepted: http.StatusOK, ignored: http.StatusNoContent},
+		"github": {translate: github, accepted: http.StatusAccepted, ignored: http.StatusNoContent},
+		"okta":   {translate: okta, handshake: oktaHandshake, accepted: http.StatusOK, ignored: http.StatusNoContent},
 	}
 }
 
@@ -58,6 +59,31 @@ func read(body []byte, into any) error {
 			Kind: guard.Invalid, Message: "The message is not the JSON that its sender is known to send.", Err: err,
 			Remedy: "Have the sender send JSON, and look in the function's log for what was not understood.",
 		}
+	}
+	return nil
+}
+
+// text is a string or a number as a sender wrote it, or an object with one of these as its value. Anything else is none.
+type text string
+
+// UnmarshalJSON reads any JSON.
+func (t *text) UnmarshalJSON(data []byte) error {
+	var object struct {
+		Value json.RawMessage `json:"value"`
+	}
+	if json.Unmarshal(data, &object) == nil && object.Value != nil {
+		data = object.Value
+	}
+	*t = ""
+	switch first := data[0]; {
+	case first == '"':
+		var s string
+		if err := json.Unmarshal(data, &s); err != nil {
+			return err
+		}
+		*t = text(s)
+	case first == '-' || '0' <= first && first <= '9':
+		*t = text(data)
 	}
 	return nil
 }
