@@ -22,8 +22,9 @@ import (
 func leavers(t *testing.T) map[string]leaverMessage {
 	t.Helper()
 	return map[string]leaverMessage{
-		"github": {body: payload(t, "github/member_removed.json"), status: 202},
-		"okta":   {body: payload(t, "okta/deactivate.json"), status: 200},
+		"bamboohr": {payload(t, "bamboohr/inactive.json"), 202, 2 * time.Hour, 5 * time.Minute},
+		"github":   {body: payload(t, "github/member_removed.json"), status: 202},
+		"okta":     {body: payload(t, "okta/deactivate.json"), status: 200},
 	}
 }
 

@@ -35,8 +35,9 @@ type sender struct {
 // in the configuration.
 func senders() map[string]sender {
 	return map[string]sender{
-		"github": {translate: github, accepted: http.StatusAccepted, ignored: http.StatusNoContent},
-		"okta":   {translate: okta, handshake: oktaHandshake, accepted: http.StatusOK, ignored: http.StatusNoContent},
+		"bamboohr": {translate: bamboohr, accepted: http.StatusAccepted, ignored: http.StatusNoContent},
+		"github":   {translate: github, accepted: http.StatusAccepted, ignored: http.StatusNoContent},
+		"okta":     {translate: okta, handshake: oktaHandshake, accepted: http.StatusOK, ignored: http.StatusNoContent},
 	}
 }
 

@@ -61,6 +61,8 @@ type Door struct {
 type Settings struct {
 	// OktaGroups are the names or ids of the groups that access depends on: whoever is removed from one, leaves.
 	OktaGroups []string
+	// BambooHREmail is the field of BambooHR with the e-mail address; "Work Email" where it is empty.
+	BambooHREmail string
 }
 
 const (
