@@ -24,6 +24,7 @@ func leavers(t *testing.T) map[string]leaverMessage {
 	return map[string]leaverMessage{
 		"bamboohr": {payload(t, "bamboohr/inactive.json"), 202, 2 * time.Hour, 5 * time.Minute},
 		"github":   {body: payload(t, "github/member_removed.json"), status: 202},
+		"hibob":    {body: payload(t, "hibob/left.json"), status: 200},
 		"okta":     {body: payload(t, "okta/deactivate.json"), status: 200},
 	}
 }

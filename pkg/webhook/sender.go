@@ -37,6 +37,7 @@ func senders() map[string]sender {
 	return map[string]sender{
 		"bamboohr": {translate: bamboohr, accepted: http.StatusAccepted, ignored: http.StatusNoContent},
 		"github":   {translate: github, accepted: http.StatusAccepted, ignored: http.StatusNoContent},
+		"hibob":    {translate: hibob, accepted: http.StatusOK, ignored: http.StatusOK},
 		"okta":     {translate: okta, handshake: oktaHandshake, accepted: http.StatusOK, ignored: http.StatusNoContent},
 	}
 }
