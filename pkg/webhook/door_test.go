@@ -26,6 +26,7 @@ func leavers(t *testing.T) map[string]leaverMessage {
 		"github":   {body: payload(t, "github/member_removed.json"), status: 202},
 		"hibob":    {body: payload(t, "hibob/left.json"), status: 200},
 		"okta":     {body: payload(t, "okta/deactivate.json"), status: 200},
+		"standard": {payload(t, "standard/request.json"), 202, 5 * time.Minute, 5 * time.Minute},
 		"workos":   {payload(t, "workos/inactive.json"), 200, 3 * time.Minute, 3 * time.Minute},
 	}
 }

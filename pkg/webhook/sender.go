@@ -39,6 +39,7 @@ func senders() map[string]sender {
 		"github":   {translate: github, accepted: http.StatusAccepted, ignored: http.StatusNoContent},
 		"hibob":    {translate: hibob, accepted: http.StatusOK, ignored: http.StatusOK},
 		"okta":     {translate: okta, handshake: oktaHandshake, accepted: http.StatusOK, ignored: http.StatusNoContent},
+		"standard": {translate: standard, accepted: http.StatusAccepted, ignored: http.StatusNoContent},
 		"workos":   {translate: workos, accepted: http.StatusOK, ignored: http.StatusOK},
 	}
 }
