@@ -7,7 +7,8 @@ import (
 	"keyreeve/pkg/guard"
 )
 
-// oktaEvent is an event of Okta's system log, as far as it matters here. An event hook sends several at a time.
+// oktaEvent is an event of Okta's system log, as far as it matters here. An event hook sends several at a time, a log
+// stream to EventBridge one as the detail of an event.
 //
 // The source is Okta's documentation of event hooks, of the System Log API and of its event types.
 type oktaEvent struct {
@@ -60,6 +61,15 @@ func okta(m message) ([]order, error) {
 		orders = append(orders, event.orders(m.settings.OktaGroups)...)
 	}
 	return orders, nil
+}
+
+// oktaPartner translates the detail of an event of Okta's log stream.
+func oktaPartner(detail []byte, settings Settings) ([]order, error) {
+	var event oktaEvent
+	if err := read(detail, &event); err != nil {
+		return nil, err
+	}
+	return event.orders(settings.OktaGroups), nil
 }
 
 // orders returns one for each user whom the event takes access from.

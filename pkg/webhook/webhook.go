@@ -5,6 +5,9 @@
 //
 // Each sender has a file of its own that says what its messages mean, and a profile in pkg/signature that says how it
 // signs. A sender without a secret is off, and answers like a path that does not exist.
+//
+// Events of partners of EventBridge, which IAM authenticates, mean the same as those senders' webhooks and are translated
+// by the same code: [Queue] takes them from a queue.
 package webhook
 
 import (
