@@ -94,6 +94,8 @@ func partner(source string) (name string, translate func(detail []byte, settings
 	switch {
 	case strings.HasPrefix(source, "aws.partner/okta.com/"):
 		return "okta", oktaPartner
+	case strings.HasPrefix(source, "aws.partner/auth0.com/"):
+		return "auth0", auth0Partner
 	default:
 		return "", nil
 	}
