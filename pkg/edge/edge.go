@@ -11,12 +11,21 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"time"
 
 	"keyreeve/pkg/guard"
 )
 
 // MaxBody is the limit in bytes of what a sender may send, the same as that of SQS.
 const MaxBody = 1 << 20
+
+// Patience is how long an HTTP call may take: API Gateway answers 503 after thirty seconds, whatever still happens.
+const Patience = 28 * time.Second
+
+// NoSuchPath is the error of a call to a path where there is nothing, or nothing that is switched on.
+func NoSuchPath() error {
+	return &guard.Error{Kind: guard.NotFound, Message: "There is nothing at this path."}
+}
 
 // WithinLimit returns an error of kind [guard.TooLarge] where the body has more than [MaxBody] bytes.
 func WithinLimit(body []byte) error {

@@ -33,12 +33,9 @@ type call struct {
 	body  []byte
 }
 
-// patience is how long a call may take: API Gateway answers 503 after thirty seconds, whatever still happens.
-const patience = 28 * time.Second
-
 // serve always answers with a response: an error would reach an HTTP caller as an unexplained 502.
 func (e endpoint) serve(ctx context.Context, payload []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, edge.Patience)
 	defer cancel()
 	return edge.Encode(e.respond(ctx, payload))
 }
