@@ -21,6 +21,7 @@ import (
 	"keyreeve/pkg/ledger"
 	"keyreeve/pkg/lifecycle"
 	"keyreeve/pkg/trigger"
+	"keyreeve/pkg/webhook"
 )
 
 // awsTimeout bounds one call to Secrets Manager, and every TLS handshake.
@@ -62,24 +63,36 @@ func (p *parts) do(ctx context.Context, req guard.Request) (guard.Result, error)
 // assemble reads the configuration and builds what every function needs. Its error names every variable at fault.
 func assemble(ctx context.Context) (*parts, error) {
 	config, problems, loaded := load(ctx)
-	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: config.LogLevel}))
-	api, err := ionos.New(ionos.Config{
-		Token: config.Token.Reveal(), Username: config.Username.Reveal(), Password: config.Password.Reveal(),
-		URL: config.APIURL, ContractNumber: config.ContractNumber, Logger: logger, Clock: time.Now,
-	})
+	logger := newLogger(config)
+	api, err := newIONOS(config, logger)
 	if loaded { // Otherwise what it misses may be what could not be read.
 		problems = append(problems, sentences(err)...)
 	}
 	memory, err := openLedger(ctx, config)
 	problems = append(problems, sentences(err)...)
 	if len(problems) > 0 {
-		return nil, errors.New("Keyreeve cannot start, its configuration is not right:\n  " + strings.Join(problems, "\n  "))
+		return nil, cannotStart(problems)
 	}
 	return &parts{dryRun: config.DryRun, Lifecycle: lifecycle.Lifecycle{
 		Reader: lifecycle.Reader{Users: api, Keys: api, Ledger: memory, Policy: config.policy(), Self: api.Self(), Clock: time.Now},
 		Leases: memory, Buckets: newBuckets(config, api, logger), Bus: newBus(config),
 		Holder: rand.Text, Logger: logger,
 	}}, nil
+}
+
+func cannotStart(problems []string) error {
+	return errors.New("Keyreeve cannot start, its configuration is not right:\n  " + strings.Join(problems, "\n  "))
+}
+
+func newLogger(config Config) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: config.LogLevel}))
+}
+
+func newIONOS(config Config, logger *slog.Logger) (*ionos.Client, error) {
+	return ionos.New(ionos.Config{
+		Token: config.Token.Reveal(), Username: config.Username.Reveal(), Password: config.Password.Reveal(),
+		URL: config.APIURL, ContractNumber: config.ContractNumber, Logger: logger, Clock: time.Now,
+	})
 }
 
 // load reads the configuration and returns a sentence for each variable at fault, and whether all was read.
@@ -127,10 +140,11 @@ func newTransport() *http.Transport {
 	}
 }
 
-// memory is a ledger: both of what the lifecycle wants of one.
+// memory is a ledger: all that the parts want of one.
 type memory interface {
 	lifecycle.Ledger
 	lifecycle.Leases
+	webhook.Repeats
 }
 
 // openLedger returns the ledger that the configuration names, nil where it names none.
@@ -148,10 +162,15 @@ func openLedger(ctx context.Context, config Config) (memory, error) {
 	}
 }
 
+// newBus returns where outcomes are announced; nil: nowhere.
 func newBus(config Config) lifecycle.Announcer {
 	if config.Bus == "" {
 		return nil
 	}
+	return openBus(config)
+}
+
+func openBus(config Config) *bus.Bus {
 	return bus.New(bus.Config{
 		Name: config.Bus, Region: config.Region, Credentials: config.credentials(),
 		Endpoint: config.endpoint(config.EventBridgeEndpoint), Transport: newTransport(), Clock: time.Now,

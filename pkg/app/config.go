@@ -39,6 +39,21 @@ type Config struct {
 	Operators   patterns   `envconfig:"KEYREEVE_OPERATORS" form:"comma-separated patterns"`
 	LogLevel    slog.Level `envconfig:"KEYREEVE_LOG_LEVEL" default:"info" form:"debug, info, warn or error"`
 
+	// The secrets of senders, comma-separated, the newest first. A sender without one is off.
+	OktaSecret     secret `envconfig:"KEYREEVE_WEBHOOK_OKTA_SECRET"`
+	SCIMSecret     secret `envconfig:"KEYREEVE_WEBHOOK_SCIM_SECRET"`
+	StandardSecret secret `envconfig:"KEYREEVE_WEBHOOK_STANDARD_SECRET"`
+	GitHubSecret   secret `envconfig:"KEYREEVE_WEBHOOK_GITHUB_SECRET"`
+	BambooHRSecret secret `envconfig:"KEYREEVE_WEBHOOK_BAMBOOHR_SECRET"`
+	HiBobSecret    secret `envconfig:"KEYREEVE_WEBHOOK_HIBOB_SECRET"`
+	WorkOSSecret   secret `envconfig:"KEYREEVE_WEBHOOK_WORKOS_SECRET"`
+
+	// IdentityMap is the map itself, or where it is kept: file:PATH or ssm:NAME.
+	IdentityMap   string `envconfig:"KEYREEVE_IDENTITY_MAP"`
+	OktaGroups    names  `envconfig:"KEYREEVE_OKTA_GROUPS" form:"comma-separated names or ids"`
+	BambooHREmail string `envconfig:"KEYREEVE_BAMBOOHR_EMAIL_FIELD" default:"Work Email"`
+	SCIMActivate  bool   `envconfig:"KEYREEVE_SCIM_ACTIVATE" default:"false" form:"true or false"`
+
 	// What every AWS SDK reads. Lambda sets all but the endpoints.
 	Region                 string `envconfig:"AWS_REGION"`
 	AccessKeyID            string `envconfig:"AWS_ACCESS_KEY_ID"`
@@ -49,13 +64,14 @@ type Config struct {
 	EventBridgeEndpoint    string `envconfig:"AWS_ENDPOINT_URL_EVENTBRIDGE"`
 	S3Endpoint             string `envconfig:"AWS_ENDPOINT_URL_S3"`
 	SecretsManagerEndpoint string `envconfig:"AWS_ENDPOINT_URL_SECRETS_MANAGER"`
+	SSMEndpoint            string `envconfig:"AWS_ENDPOINT_URL_SSM"`
 }
 
 // policy is the part of the configuration that the guard judges by.
 func (c Config) policy() guard.Policy {
 	return guard.Policy{
 		DeleteGrace: time.Duration(c.DeleteGrace), EventMaxAge: time.Duration(c.EventMaxAge), MaxChanges: int(c.MaxChanges),
-		Exemptions: c.Exempt, Operators: c.Operators,
+		Exemptions: c.Exempt, Operators: c.Operators, SCIMActivates: c.SCIMActivate,
 	}
 }
 
@@ -63,6 +79,7 @@ func (c Config) policy() guard.Policy {
 func (c Config) usersOfAWS() (variables []string) {
 	for variable, uses := range map[string]bool{
 		"KEYREEVE_BUS": c.Bus != "", "KEYREEVE_LEDGER": c.Ledger.table != "", "KEYREEVE_SECRETS": c.Secrets != "",
+		"KEYREEVE_IDENTITY_MAP": strings.HasPrefix(c.IdentityMap, "ssm:"),
 	} {
 		if uses {
 			variables = append(variables, variable)
@@ -201,6 +218,19 @@ func (p *patterns) Decode(value string) error {
 			return &settingError{fmt.Sprintf("item %d %v", i+1, err)}
 		}
 		*p = append(*p, pattern)
+	}
+	return nil
+}
+
+type names []string
+
+func (n *names) Decode(value string) error {
+	for i, item := range strings.Split(value, ",") {
+		name := strings.TrimSpace(item)
+		if name == "" {
+			return &settingError{fmt.Sprintf("item %d is empty", i+1)}
+		}
+		*n = append(*n, name)
 	}
 	return nil
 }

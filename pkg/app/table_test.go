@@ -9,13 +9,16 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/google/go-cmp/cmp"
 
 	"keyreeve/pkg/app"
+	"keyreeve/pkg/bus/bustest"
 	"keyreeve/pkg/guard"
 	"keyreeve/pkg/ionos/ionostest"
+	"keyreeve/pkg/signature/signaturetest"
 )
 
 // dynamoDB takes everything and has nothing. It remembers what it was asked for.
@@ -42,6 +45,19 @@ func (d *dynamoDB) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprint(w, "{}")
 }
 
+const oktaSecret = "secret-of-our-okta"
+
+// hook is a call that tells the front door that somebody left.
+func hook(t *testing.T) string {
+	t.Helper()
+	const body = `{"data":{"events":[{"eventType":"user.lifecycle.deactivate","outcome":{"result":"SUCCESS"},"target":[{"type":"User","alternateId":"alice@example.com"}]}]}}`
+	payload, err := json.Marshal(call(http.MethodPost, "/hooks/okta", body, signaturetest.Sign("okta", oktaSecret, time.Now(), "", []byte(body))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(payload)
+}
+
 // TestTheTableIsAsTheCodeUsesIt invokes whole functions, and holds what they do with their table against what the
 // template lets them do, and against its key and the attribute by which its items expire.
 func TestTheTableIsAsTheCodeUsesIt(t *testing.T) {
@@ -55,6 +71,7 @@ func TestTheTableIsAsTheCodeUsesIt(t *testing.T) {
 		"Deactivate": {func() (lambda.Handler, error) { return app.NewAction(t.Context(), guard.Deactivate) }, `{"user": "alice@example.com", "id": "1", "offboarding": true}`},
 		"Delete":     {func() (lambda.Handler, error) { return app.NewAction(t.Context(), guard.Delete) }, `{"user": "alice@example.com", "id": "1"}`},
 		"Inventory":  {func() (lambda.Handler, error) { return app.NewInventory(t.Context()) }, `{"user": "alice@example.com"}`},
+		"Webhook":    {func() (lambda.Handler, error) { return app.NewWebhook(t.Context()) }, hook(t)},
 	} {
 		t.Run(id, func(t *testing.T) {
 			ionos := new(ionostest.Server)
@@ -64,12 +81,14 @@ func TestTheTableIsAsTheCodeUsesIt(t *testing.T) {
 			api, s3, tables := httptest.NewServer(ionos), httptest.NewServer(ionos.S3()), new(dynamoDB)
 			defer api.Close()
 			defer s3.Close()
-			emulator := httptest.NewServer(tables)
+			emulator, bus := httptest.NewServer(tables), httptest.NewServer(new(bustest.Bus))
 			defer emulator.Close()
+			defer bus.Close()
 			setenv(t, map[string]string{
 				"IONOS_TOKEN": token(), "IONOS_API_URL": api.URL, "KEYREEVE_LEDGER": "dynamodb:keyreeve", "KEYREEVE_LOG_LEVEL": "error",
 				"AWS_ENDPOINT_URL_S3": s3.URL, "AWS_ENDPOINT_URL_DYNAMODB": emulator.URL,
 				"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+				"KEYREEVE_BUS": "keyreeve", "AWS_ENDPOINT_URL_EVENTBRIDGE": bus.URL, "KEYREEVE_WEBHOOK_OKTA_SECRET": oktaSecret,
 			})
 			handler, err := test.start()
 			if err != nil {

@@ -65,12 +65,29 @@ func TestTemplateEnvironment(t *testing.T) {
 		"KEYREEVE_MAX_CHANGES":   "50",
 		"KEYREEVE_EXEMPT":        "",
 		"KEYREEVE_OPERATORS":     "",
+		"KEYREEVE_SCIM_ACTIVATE": "false",
 		"KEYREEVE_LOG_LEVEL":     "info",
 	}
-	for id, f := range functions(t, deploy(t, nil)) {
-		if diff := cmp.Diff(want, f.Environment.Variables); diff != "" {
-			t.Errorf("environment of %s (-want +got):\n%s", id, diff)
-		}
+	for name, c := range map[string]struct {
+		parameters map[string]string
+		identities string
+	}{
+		"a map in the template's own parameter": {map[string]string{"IdentityMap": "github:octocat=alice@example.com"}, "github:octocat=alice@example.com"},
+		"a map in Parameter Store":              {map[string]string{"IdentityMap": "x", "IdentityParameter": "/keyreeve/people/"}, "ssm:/keyreeve/people/"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for id, f := range functions(t, deploy(t, c.parameters)) {
+				wanted := maps.Clone(want)
+				if id == "Webhook" {
+					wanted["KEYREEVE_IDENTITY_MAP"] = c.identities
+					wanted["KEYREEVE_OKTA_GROUPS"] = ""
+					wanted["KEYREEVE_BAMBOOHR_EMAIL_FIELD"] = "Work Email"
+				}
+				if diff := cmp.Diff(wanted, f.Environment.Variables); diff != "" {
+					t.Errorf("environment of %s (-want +got):\n%s", id, diff)
+				}
+			}
+		})
 	}
 }
 
@@ -83,6 +100,9 @@ func TestTemplateRoutes(t *testing.T) {
 		"POST /v1/users/{user}/keys/activate":         "Activate",
 		"POST /v1/users/{user}/keys/deactivate":       "Deactivate",
 		"DELETE /v1/users/{user}/keys":                "Delete",
+		"POST /hooks/{sender}":                        "Webhook",
+		"GET /hooks/okta":                             "Webhook",
+		"ANY /scim/v2/{proxy+}":                       "Webhook",
 	}
 	for name, c := range map[string]struct {
 		parameters                map[string]string
@@ -111,7 +131,11 @@ func TestTemplateRoutes(t *testing.T) {
 				if i.PayloadFormatVersion != "2.0" {
 					t.Errorf("%s: payload format %q", id, i.PayloadFormatVersion)
 				}
-				if r.AuthorizationType != c.authorization || r.AuthorizerID != c.authorizer {
+				authorization, authorizer := c.authorization, c.authorizer
+				if target == "Webhook" { // which knows its callers itself
+					authorization, authorizer = "NONE", ""
+				}
+				if r.AuthorizationType != authorization || r.AuthorizerID != authorizer {
 					t.Errorf("%s: authorization %q by %q", id, r.AuthorizationType, r.AuthorizerID)
 				}
 			}
@@ -179,9 +203,47 @@ func TestTemplateActionsHaveRuleQueueAndWorker(t *testing.T) {
 	if diff := cmp.Diff(wantRule, rules["UnroutableRule"]); diff != "" {
 		t.Errorf("rule for requests without an action (-want +got):\n%s", diff)
 	}
-	// Beside those of the actions there are a rule and a queue for requests that name none.
-	if n := len(guard.Actions()); len(rules) != n+1 || len(queues) != 2*n+1 || len(mappings) != n {
+	// Beside those of the actions there are a rule and a queue for requests that name none, and what the senders need.
+	if n := len(guard.Actions()); len(rules) != n+2 || len(queues) != 2*n+3 || len(mappings) != n+1 {
 		t.Errorf("%d actions, but %d rules, %d queues, %d event source mappings", n, len(rules), len(queues), len(mappings))
+	}
+}
+
+func TestTemplateSendersHaveRulesQueueAndWorker(t *testing.T) {
+	const okta, auth0 = "aws.partner/okta.com/example/keyreeve", "aws.partner/auth0.com/example/keyreeve"
+	s := deploy(t, map[string]string{"OktaEventBus": okta, "Auth0EventBus": auth0})
+	rules := ofType[rule](t, s, "AWS::Events::Rule")
+	waiting := target{Arn: "SenderEvents.Arn"}
+	waiting.DeadLetterConfig.Arn = "SenderDeadLetters.Arn"
+	waiting.RetryPolicy.MaximumEventAgeInSeconds, waiting.RetryPolicy.MaximumRetryAttempts = 24*60*60, 185
+	for id, want := range map[string]rule{
+		"UnmappedRule": {EventBusName: "Bus", EventPattern: pattern{Source: []any{"keyreeve"}, DetailType: list{"Key Operation Unmapped"}}},
+		"OktaRule": {EventBusName: okta, EventPattern: pattern{Detail: map[string][]any{"eventType": {
+			"user.lifecycle.deactivate", "user.lifecycle.suspend", "user.lifecycle.delete.initiated", "group.user_membership.remove",
+		}}}},
+		"Auth0Rule": {EventBusName: auth0, EventPattern: pattern{Source: []any{map[string]any{"prefix": "aws.partner/auth0.com/"}}}},
+	} {
+		want.Targets = []target{waiting}
+		if diff := cmp.Diff(want, rules[id]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", id, diff)
+		}
+	}
+	q, m := ofType[queue](t, s, "AWS::SQS::Queue")["SenderEvents"], ofType[mapping](t, s, "AWS::Lambda::EventSourceMapping")["SenderMapping"]
+	worker := functions(t, s)["Webhook"]
+	if q.VisibilityTimeout < 6*worker.Timeout || q.RedrivePolicy.DeadLetterTargetArn != "SenderDeadLetters.Arn" || q.RedrivePolicy.MaxReceiveCount < 5 {
+		t.Errorf("queue: %+v", q)
+	}
+	if m.FunctionName != "Webhook" || m.EventSourceArn != "SenderEvents.Arn" || !slices.Contains(m.FunctionResponseTypes, "ReportBatchItemFailures") {
+		t.Errorf("event source mapping: %+v", m)
+	}
+	if diff := cmp.Diff([]dimension{{Name: "QueueName", Value: "SenderDeadLetters.QueueName"}}, ofType[alarm](t, s, "AWS::CloudWatch::Alarm")["SenderAlarm"].Dimensions); diff != "" {
+		t.Errorf("alarm (-want +got):\n%s", diff)
+	}
+	heard := list{"UnmappedRule.Arn", "OktaRule.Arn", "Auth0Rule.Arn"}
+	for _, name := range []string{"SenderEvents", "SenderDeadLetters"} {
+		if diff := cmp.Diff(openTo(name, heard), ofType[queuePolicy](t, s, "AWS::SQS::QueuePolicy")[name+"Policy"]); diff != "" {
+			t.Errorf("policy of %s (-want +got):\n%s", name, diff)
+		}
 	}
 }
 
@@ -214,6 +276,9 @@ func TestTemplateQueuesAreOpenToTheirRulesOnly(t *testing.T) {
 				}
 			}
 			want["UnroutableRequestsPolicy"] = openTo("UnroutableRequests", list{"UnroutableRule.Arn"})
+			for _, q := range []string{"SenderEvents", "SenderDeadLetters"} {
+				want[q+"Policy"] = openTo(q, list{"UnmappedRule.Arn"})
+			}
 			if diff := cmp.Diff(want, ofType[queuePolicy](t, s, "AWS::SQS::QueuePolicy")); diff != "" {
 				t.Errorf("queue policies (-want +got):\n%s", diff)
 			}
@@ -237,7 +302,7 @@ func TestTemplateOffboardingEventBecomesARequest(t *testing.T) {
 	wantTarget.InputTransformer = transformer
 	wantRule := rule{
 		EventBusName: "Bus",
-		EventPattern: pattern{Source: list{"com.example.people"}, DetailType: list{"Contract Ended"}},
+		EventPattern: pattern{Source: []any{"com.example.people"}, DetailType: list{"Contract Ended"}},
 		Targets:      []target{wantTarget},
 	}
 	if diff := cmp.Diff(wantRule, got); diff != "" {
@@ -283,23 +348,44 @@ func TestTemplateFunctionsMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 		"Deactivate": action("Deactivate"),
 		"Delete":     action("Delete"),
 		"Inventory":  {"dynamodb:GetItem Table.Arn", "secretsmanager:GetSecretValue " + loginARN},
+		"Webhook": {
+			"dynamodb:GetItem Table.Arn", "dynamodb:PutItem Table.Arn if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[events/*]]]",
+			"events:PutEvents Bus.Arn",
+			"secretsmanager:GetSecretValue " + loginARN,
+			"sqs:DeleteMessage SenderEvents.Arn", "sqs:GetQueueAttributes SenderEvents.Arn", "sqs:ReceiveMessage SenderEvents.Arn",
+		},
 	}
+	const people = "arn:AWS::Partition:ssm:AWS::Region:AWS::AccountId:parameter/keyreeve/people*"
+	readsPeople := slices.Concat(want["Webhook"], []string{"ssm:GetParameter " + people, "ssm:GetParametersByPath " + people})
+	if diff := cmp.Diff(readsPeople, permissions(t, map[string]string{"IdentityParameter": "/keyreeve/people"})["Webhook"]); diff != "" {
+		t.Errorf("permissions of Webhook with a map in Parameter Store (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, permissions(t, nil)); diff != "" {
+		t.Errorf("permissions (-want +got):\n%s", diff)
+	}
+}
+
+// permissions returns what each function may do on what.
+func permissions(t *testing.T, parameters map[string]string) map[string][]string {
+	t.Helper()
 	got := make(map[string][]string)
-	for id, f := range functions(t, deploy(t, nil)) {
+	for id, f := range functions(t, deploy(t, parameters)) {
 		for _, p := range f.Policies {
 			for _, statement := range p.Statement {
 				for _, action := range statement.Action {
 					for _, resource := range statement.Resource {
-						got[id] = append(got[id], action+" "+resource)
+						may := action + " " + resource
+						if statement.Condition != nil {
+							may += fmt.Sprint(" if ", statement.Condition)
+						}
+						got[id] = append(got[id], may)
 					}
 				}
 			}
 		}
 		slices.Sort(got[id])
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("permissions (-want +got):\n%s", diff)
-	}
+	return got
 }
 
 func TestTemplateTableOutlivesTheStack(t *testing.T) {
@@ -356,7 +442,7 @@ type (
 		Targets      []target
 	}
 	pattern struct {
-		Source     list
+		Source     []any
 		DetailType list `json:"detail-type"`
 		Detail     map[string][]any
 	}

@@ -244,7 +244,10 @@ type keyOutcome struct {
 }
 
 type result struct {
-	ID   string       `json:"id"`
+	ID   string `json:"id"`
+	User struct {
+		Email string `json:"email"`
+	} `json:"user"`
 	Keys []keyOutcome `json:"keys"`
 }
 

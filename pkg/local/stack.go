@@ -196,7 +196,7 @@ func (s *stack) environ(spec functionSpec, ledger string) []string {
 	}
 	contract := merged(s.options.ionos, map[string]string{"KEYREEVE_DRY_RUN": "true"})
 	if s.contract != nil {
-		contract = merged(s.contract.environment, map[string]string{"AWS_ENDPOINT_URL": s.address})
+		contract = merged(s.contract.environment, demoSecrets(), map[string]string{"AWS_ENDPOINT_URL": s.address})
 	}
 	var environ []string
 	for name, value := range merged(s.options.system, spec.environment, lambda, contract, s.options.keyreeve) {

@@ -174,7 +174,7 @@ func testContext(t *testing.T, s *stack) {
 		"AWS_ENDPOINT_URL": s.address, "AWS_ENDPOINT_URL_EVENTBRIDGE": s.address, "AWS_ENDPOINT_URL_DYNAMODB": "http://dynamodb",
 		"AWS_LAMBDA_FUNCTION_NAME": "Probe", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
 	}
-	if diff := cmp.Diff(want, environment); diff != "" {
+	if diff := cmp.Diff(merged(want, demoSecrets()), environment); diff != "" {
 		t.Errorf("environment (-want +got):\n%s", diff)
 	}
 }
@@ -515,6 +515,11 @@ func TestStackKeepsTheLedgerOfARealContract(t *testing.T) {
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %q, want %q", name, got[name], want)
+		}
+	}
+	for name := range demoSecrets() {
+		if value, given := got[name]; given {
+			t.Errorf("%s is %q, which everybody knows, with a real contract", name, value)
 		}
 	}
 	o.keyreeve["KEYREEVE_DRY_RUN"] = "false"

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v4"
 )
 
 func TestTheRealTemplateCanBeRun(t *testing.T) {
@@ -29,6 +30,24 @@ func TestTheRealTemplateCanBeRun(t *testing.T) {
 			if !read[target.queue] && target.queue != "UnroutableRequests" {
 				t.Errorf("%s fills %s, which nobody reads", r.name, target.queue)
 			}
+		}
+	}
+}
+
+// A parameter by another name would have no effect.
+func TestTheRealTemplateDeclaresTheLaptopsParameters(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d document
+	if err := yaml.Load(source, &d); err != nil {
+		t.Fatal(err)
+	}
+	for name := range templateParameters() {
+		if _, ok := d.Parameters[name]; !ok {
+			t.Errorf("the template has no parameter %s", name)
 		}
 	}
 }
