@@ -12,7 +12,10 @@ import (
 const bare = "bare"
 
 // functions returns the names of the functions measured.
-func functions() []string { return []string{"activate", "deactivate", "delete", "inventory"} }
+func functions() []string { return append(keyFunctions(), "webhook") }
+
+// keyFunctions returns the names of those that are about one user's keys.
+func keyFunctions() []string { return []string{"activate", "deactivate", "delete", "inventory"} }
 
 // build builds the functions for this machine into the folder, with the flags of the Makefile.
 func build(ctx context.Context, dir string) error {

@@ -11,7 +11,7 @@ import (
 // people is how many people's keys the functions go through.
 const people = 50
 
-// work gives all functions the same day: one person after the other, whose keys are switched off, on, shown, switched
+// work gives the functions that are about keys the same day: one person after the other, whose keys are switched off, on, shown, switched
 // off again and deleted. Then it counts the connections that each function made, and asks how much memory it took.
 func work(ctx context.Context, dir string) (table, error) {
 	w, err := newWorld(dir, 0, 0)
@@ -21,7 +21,7 @@ func work(ctx context.Context, dir string) (table, error) {
 	defer w.close()
 	crew := make(map[string]*function)
 	fronts := make(map[string]*front)
-	for _, name := range functions() {
+	for _, name := range keyFunctions() {
 		if fronts[name], err = w.newFront(); err != nil {
 			return nil, err
 		}
@@ -37,13 +37,13 @@ func work(ctx context.Context, dir string) (table, error) {
 		}
 	}
 	var rows table
-	for _, name := range functions() {
+	for _, name := range keyFunctions() {
 		rows = append(rows, row{
 			what: fmt.Sprintf("Connections of `%s` to IONOS", name), how: fmt.Sprintf("%d invocations", crew[name].invocations),
 			value: float64(fronts[name].connections.Load()), limit: 1, form: "%.0f",
 		})
 	}
-	for _, name := range functions() {
+	for _, name := range keyFunctions() {
 		peak, err := crew[name].peakMemory()
 		if err != nil {
 			return nil, err

@@ -95,6 +95,8 @@ func (w *world) environment(f *front) []string {
 		"KEYREEVE_MAX_CHANGES=100000",
 		// Keys are deleted right after they were switched off.
 		"KEYREEVE_DELETE_GRACE=1ns",
+		"KEYREEVE_WEBHOOK_STANDARD_SECRET=" + standardKey,
+		"KEYREEVE_WEBHOOK_SCIM_SECRET=" + scimToken,
 		"AWS_ENDPOINT_URL=" + w.bus.URL,
 		"AWS_ENDPOINT_URL_S3=" + w.s3.URL,
 		"AWS_REGION=eu-central-1",

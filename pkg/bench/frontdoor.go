@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"golang.org/x/sync/errgroup"
+
+	"keyreeve/pkg/ionos/ionostest"
+	"keyreeve/pkg/signature/signaturetest"
+)
+
+const (
+	// callers call at once, each a process of its own as on Lambda, and that many times in a row.
+	callers, rounds = 50, 20
+	// busTrip and tableTrip are how long EventBridge and DynamoDB take for a call.
+	busTrip, tableTrip = 20 * time.Millisecond, 5 * time.Millisecond
+	// What two senders sign with. There is nothing behind it.
+	standardKey, scimToken = "whsec_c2VjcmV0LW9mLXRoZS1iZW5jaA==", "only-for-the-bench"
+)
+
+// frontDoors measures how long senders wait for an answer when many call at once.
+func frontDoors(ctx context.Context, dir string) (rows table, err error) {
+	w, err := newWorld(dir, trip, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	front, err := w.newFront()
+	if err != nil {
+		return nil, err
+	}
+	defer front.Close()
+	aws := httptest.NewServer(http.HandlerFunc(awsAtADistance))
+	defer aws.Close()
+	env := append(w.environment(front), "KEYREEVE_LEDGER=dynamodb:bench", "AWS_ENDPOINT_URL="+aws.URL)
+	doors := make([]*function, callers)
+	for i := range doors {
+		if doors[i], err = start(ctx, filepath.Join(dir, "webhook"), env); err != nil {
+			return nil, err
+		}
+		defer doors[i].stop()
+	}
+	person := w.newPerson("leaver")
+	for _, sender := range []struct {
+		what   string
+		call   func(serial int) events.APIGatewayV2HTTPRequest
+		status int
+	}{
+		{"a webhook", hook, http.StatusAccepted},
+		{"SCIM", func(int) events.APIGatewayV2HTTPRequest { return scimPatch(person) }, http.StatusOK},
+	} {
+		times, err := callAtOnce(doors, sender.call, sender.status)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", sender.what, err)
+		}
+		rows = append(rows, row{
+			what: fmt.Sprintf("Answer to %s, %d at once, 99th percentile", sender.what, callers),
+			how: fmt.Sprintf("%d calls, median %s; bus at %d ms, table at %d ms, IONOS at %d ms",
+				len(times), milliseconds(median(times)), busTrip.Milliseconds(), tableTrip.Milliseconds(), trip.Milliseconds()),
+			value: float64(slices.Sorted(slices.Values(times))[len(times)*99/100]) / float64(time.Millisecond), limit: 300, form: "%.0f ms",
+		})
+	}
+	peak, err := doors[0].peakMemory()
+	if err != nil {
+		return nil, err
+	}
+	return append(rows, row{
+		what: "Peak memory of `webhook`", how: fmt.Sprintf("resident, after %d invocations", doors[0].invocations),
+		value: megabytes(peak), limit: 40, form: "%.1f MB",
+	}), nil
+}
+
+// callAtOnce lets each door be called once a round, all at the same time, and returns how long each answer took.
+func callAtOnce(doors []*function, call func(serial int) events.APIGatewayV2HTTPRequest, status int) ([]time.Duration, error) {
+	times := make([]time.Duration, rounds*len(doors))
+	for round := range rounds {
+		var group errgroup.Group
+		for i, door := range doors {
+			serial := round*len(doors) + i
+			group.Go(func() error {
+				answer, took, err := invoke[events.APIGatewayV2HTTPResponse](door, call(serial))
+				if err == nil && answer.StatusCode != status {
+					err = fmt.Errorf("%d %s", answer.StatusCode, answer.Body)
+				}
+				times[serial] = took
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return nil, err
+		}
+	}
+	return times, nil
+}
+
+// hook is a message that nobody sent before.
+func hook(serial int) events.APIGatewayV2HTTPRequest {
+	body := fmt.Sprintf(`{"action": "deactivate", "user": "leaver%d@example.com", "offboarding": true}`, serial)
+	header := signaturetest.Sign("standard", standardKey, time.Now(), fmt.Sprintf("msg_%d", serial), []byte(body))
+	return httpCall(http.MethodPost, "/hooks/standard", "application/json", header, body)
+}
+
+func scimPatch(person ionostest.User) events.APIGatewayV2HTTPRequest {
+	const body = `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"Replace","path":"active","value":"False"}]}`
+	header := signaturetest.Sign("scim", scimToken, time.Now(), "", []byte(body))
+	return httpCall(http.MethodPatch, "/scim/v2/Users/"+person.ID, "application/scim+json", header, body)
+}
+
+// httpCall is a call as API Gateway hands it over.
+func httpCall(method, path, contentType string, header http.Header, body string) events.APIGatewayV2HTTPRequest {
+	call := events.APIGatewayV2HTTPRequest{Version: "2.0", RawPath: path, Headers: map[string]string{"content-type": contentType}, Body: body}
+	for name := range header {
+		call.Headers[strings.ToLower(name)] = header.Get(name)
+	}
+	call.RequestContext.Stage = "$default"
+	call.RequestContext.HTTP.Method, call.RequestContext.HTTP.Path = method, path
+	return call
+}
+
+// awsAtADistance stands in for EventBridge, which takes everything, and for a table, which takes everything and has
+// nothing.
+func awsAtADistance(w http.ResponseWriter, r *http.Request) {
+	switch service, _, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); service {
+	case "AWSEvents":
+		slow(busTrip, http.HandlerFunc(putEvents)).ServeHTTP(w, r)
+	case "DynamoDB_20120810":
+		time.Sleep(tableTrip)
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		_, _ = w.Write([]byte("{}")) // a caller who has gone will say so
+	default:
+		w.WriteHeader(http.StatusNotImplemented)
+	}
+}
