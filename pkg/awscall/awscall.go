@@ -49,10 +49,10 @@ func Describe(call string, err error) error {
 	return fmt.Errorf("%s: %s (status %d)", call, Code(api.ErrorCode()), status)
 }
 
-// Code returns an error code if it looks like one of AWS: a word of letters.
+// Code returns an error code if it looks like one of AWS: a word of letters, or those of SQS several with dots between.
 func Code(code string) string {
 	const longest = 64
-	if code == "" || len(code) > longest || strings.Trim(code, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+	if code == "" || len(code) > longest || strings.Trim(code, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.") != "" {
 		return "an unknown error code"
 	}
 	return code

@@ -26,6 +26,7 @@ func TestDescribe(t *testing.T) {
 		want string
 	}{
 		"refused":      {answered("AccessDeniedException"), "Call: AccessDeniedException (status 400)"},
+		"of SQS":       {answered("AWS.SimpleQueueService.NonExistentQueue"), "Call: AWS.SimpleQueueService.NonExistentQueue (status 400)"},
 		"no code":      {answered("bad " + token), "Call: an unknown error code (status 400)"},
 		"a long code":  {answered(strings.Repeat("a", 65)), "Call: an unknown error code (status 400)"},
 		"garbled":      {fmt.Errorf("operation error: %w", &smithy.DeserializationError{Err: errors.New("unexpected " + token)}), "Call: the answer cannot be understood"},
