@@ -1,6 +1,9 @@
 package main
 
-import "strings"
+import (
+	"net/url"
+	"strings"
+)
 
 // Where the stack pretends to be.
 const (
@@ -27,6 +30,23 @@ func arn(service, name string) string {
 func queueARN(name string) string    { return arn("sqs", name) }
 func busARN(name string) string      { return arn("events", "event-bus/"+name) }
 func functionARN(name string) string { return arn("lambda", "function:"+name) }
+
+// queueURL is what Ref of a queue says and calls to SQS name it by, where the stack listens on the address.
+func queueURL(address, name string) string { return address + "/" + accountID + "/" + name }
+
+// nameOfQueueURL returns the name of the queue, "" where the URL is none of a queue of ours. As on AWS, where the URL leads
+// does not matter.
+func nameOfQueueURL(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	name, ours := strings.CutPrefix(u.Path, "/"+accountID+"/")
+	if !ours {
+		return ""
+	}
+	return name
+}
 
 // nameOfARN returns the last part of an ARN: the name of a queue or function.
 func nameOfARN(arn string) string { return arn[strings.LastIndexByte(arn, ':')+1:] }

@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// awsAPI answers the AWS SDKs and the AWS CLI: PutEvents of EventBridge, StartMessageMoveTask of SQS, and nothing else,
-// loudly.
+// awsAPI answers the AWS SDKs and the AWS CLI: PutEvents of EventBridge, SendMessage and StartMessageMoveTask of SQS, and
+// nothing else, loudly.
 type awsAPI struct {
 	bus     *bus
 	queues  map[string]*queue
@@ -24,6 +24,8 @@ func (a *awsAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch operation := r.Header.Get("X-Amz-Target"); operation {
 	case "AWSEvents.PutEvents":
 		a.putEvents(w, body)
+	case "AmazonSQS.SendMessage":
+		a.sendMessage(w, body)
 	case "AmazonSQS.StartMessageMoveTask":
 		a.startMessageMoveTask(w, body)
 	default:

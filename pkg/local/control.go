@@ -125,13 +125,7 @@ func (c *control) sendMessage(w http.ResponseWriter, r *http.Request, body []byt
 		answerMessage(w, http.StatusNotFound, "There is no queue of this name.")
 		return
 	}
-	var named struct {
-		ID string `json:"id"`
-	}
-	if err := json.Unmarshal(body, &named); err != nil {
-		named.ID = "" // not a request: it goes by no name
-	}
-	m := q.send(string(body), named.ID)
+	m := q.send(string(body), requestOf(string(body)))
 	answerJSON(w, http.StatusOK, map[string]string{"MessageId": m.id})
 }
 
@@ -142,15 +136,16 @@ func (c *control) showQueue(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	type entry struct {
-		MessageID    string    `json:"messageId"`
-		Body         string    `json:"body"`
-		ReceiveCount int       `json:"receiveCount"`
-		Sent         time.Time `json:"sent"`
+		MessageID    string            `json:"messageId"`
+		Body         string            `json:"body"`
+		Attributes   map[string]string `json:"attributes,omitempty"`
+		ReceiveCount int               `json:"receiveCount"`
+		Sent         time.Time         `json:"sent"`
 	}
 	waiting, inFlight := q.contents()
 	entries := make([]entry, len(waiting))
 	for i, m := range waiting {
-		entries[i] = entry{MessageID: m.id, Body: m.body, ReceiveCount: m.received, Sent: m.sent}
+		entries[i] = entry{MessageID: m.id, Body: m.body, Attributes: m.values(), ReceiveCount: m.received, Sent: m.sent}
 	}
 	answerJSON(w, http.StatusOK, struct {
 		// ARN is what aws sqs start-message-move-task takes.

@@ -7,7 +7,7 @@
 // GET /_functions/Deactivate lists the processes of a function and what they have in hand, to watch one or to kill it.
 // GET /_idle answers when nothing is under way. An event that POST /_events sends with a source such as
 // aws.partner/okta.com/example/keyreeve is on that partner's bus. Of AWS itself there are PutEvents, and
-// StartMessageMoveTask for dead letters.
+// SendMessage and StartMessageMoveTask of SQS.
 //
 // It reads the template, so what it runs is what gets deployed; whatever in there it cannot do stops it at start,
 // by name and line. It shares no code with the functions, so that a wrong field name on either side shows.

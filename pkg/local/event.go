@@ -45,6 +45,15 @@ func (e event) request() string {
 	return cmp.Or(detail.ID, e.ID)
 }
 
+// requestOf is the id of the request in the body of a message, which may be an event; "" where it names none.
+func requestOf(body string) string {
+	var e event
+	if err := json.Unmarshal([]byte(body), &e); err != nil {
+		return ""
+	}
+	return e.request()
+}
+
 // entryError is why EventBridge does not take an event.
 type entryError struct {
 	Code    string `json:"ErrorCode"`

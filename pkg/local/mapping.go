@@ -104,6 +104,10 @@ func (m *mapping) delay(err error, start time.Time) time.Duration {
 func newSQSEvent(queue string, batch []*message) events.SQSEvent {
 	var event events.SQSEvent
 	for _, m := range batch {
+		attributes := map[string]events.SQSMessageAttribute{}
+		for name, a := range m.attributes {
+			attributes[name] = events.SQSMessageAttribute{DataType: a.DataType, StringValue: &a.StringValue}
+		}
 		event.Records = append(event.Records, events.SQSMessage{
 			MessageId:     m.id,
 			ReceiptHandle: m.id,
@@ -114,7 +118,7 @@ func newSQSEvent(queue string, batch []*message) events.SQSEvent {
 				"SentTimestamp":                    strconv.FormatInt(m.sent.UnixMilli(), 10),
 				"SenderId":                         accountID,
 			},
-			MessageAttributes: map[string]events.SQSMessageAttribute{},
+			MessageAttributes: attributes,
 			EventSourceARN:    queueARN(queue),
 			EventSource:       "aws:sqs",
 			AWSRegion:         region,

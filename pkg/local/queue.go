@@ -20,6 +20,8 @@ type queueSpec struct {
 type message struct {
 	id   string
 	body string
+	// attributes are those that the sender gave it, by name.
+	attributes map[string]attribute
 	// request is the id of the request that the message belongs to.
 	request       string
 	sent          time.Time
@@ -27,6 +29,21 @@ type message struct {
 	received      int
 	// failedIn is the queue in which a dead letter was received in vain; nil where it was in none.
 	failedIn *queue
+}
+
+// attribute is an attribute of a message as SQS takes it, with a text for a value.
+type attribute struct {
+	DataType    string `json:"DataType"`
+	StringValue string `json:"StringValue"`
+}
+
+// values returns the values of the message's attributes by name.
+func (m *message) values() map[string]string {
+	values := map[string]string{}
+	for name, a := range m.attributes {
+		values[name] = a.StringValue
+	}
+	return values
 }
 
 // queue holds messages in memory. One that failed comes back after a delay, mostly that of retry, which stands for
@@ -49,9 +66,12 @@ func newQueue(spec queueSpec, retry time.Duration, t *tracker) *queue {
 	return &queue{spec: spec, retry: retry, tracker: t, arrived: make(chan struct{}, 1)}
 }
 
-// send puts a new message in the queue.
-func (q *queue) send(body, request string) *message {
-	m := &message{id: newID(), body: body, request: request, sent: time.Now()}
+// send puts a new message without attributes in the queue.
+func (q *queue) send(body, request string) *message { return q.sendWith(nil, body, request) }
+
+// sendWith puts a new message in the queue.
+func (q *queue) sendWith(attributes map[string]attribute, body, request string) *message {
+	m := &message{id: newID(), body: body, attributes: attributes, request: request, sent: time.Now()}
 	q.accept(m)
 	return m
 }
@@ -59,7 +79,7 @@ func (q *queue) send(body, request string) *message {
 // accept puts a message in the queue, new or from elsewhere. It is pending from before a function can see it.
 func (q *queue) accept(m *message) {
 	if q.unread {
-		q.tracker.deadLettered(m.request, q.spec.name, m.body)
+		q.tracker.deadLettered(m.request, deadLetter{Queue: q.spec.name, Body: m.body, Why: m.attributes["Why"].StringValue})
 	} else {
 		q.tracker.queued(m.request, q.spec.name)
 	}
@@ -132,7 +152,7 @@ func (q *queue) failed(m *message, delay time.Duration) (dead bool) {
 }
 
 // move puts the messages that wait into their destinations, in their order, and returns how many. Those without one are
-// kept. A message that is moved is a new one, with the same body.
+// kept. A message that is moved is a new one, with the same body and the same attributes.
 func (q *queue) move(destination func(*message) *queue) (moved, kept int) {
 	q.mu.Lock()
 	waiting := q.waiting
@@ -146,7 +166,7 @@ func (q *queue) move(destination func(*message) *queue) (moved, kept int) {
 	q.mu.Unlock()
 	for _, m := range waiting {
 		if to := destination(m); to != nil {
-			to.send(m.body, m.request)
+			to.sendWith(m.attributes, m.body, m.request)
 		}
 	}
 	return len(waiting) - kept, kept

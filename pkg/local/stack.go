@@ -48,9 +48,12 @@ func newStack(ctx context.Context, o options, out io.Writer) (*stack, error) {
 }
 
 func (s *stack) start(ctx context.Context) error {
-	var err error
-	s.template, err = loadTemplate(s.options.root, templateParameters())
+	// The queues and the functions go by the address; calls to it wait until the functions are ready.
+	listener, err := s.listen(ctx)
 	if err != nil {
+		return err
+	}
+	if s.template, err = loadTemplate(s.options.root, s.address, templateParameters()); err != nil {
 		return err
 	}
 	state, err := s.makeState()
@@ -64,11 +67,6 @@ func (s *stack) start(ctx context.Context) error {
 		s.closers = append(s.closers, s.contract.close)
 	}
 	s.makeQueues()
-	// The functions have to know the address; calls to it wait until they are ready.
-	listener, err := s.listen(ctx)
-	if err != nil {
-		return err
-	}
 	if err := s.startFunctions(ctx, state); err != nil {
 		return err
 	}
@@ -190,6 +188,7 @@ func (s *stack) environ(spec functionSpec, ledger string) []string {
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(spec.memory),
 		"AWS_ENDPOINT_URL_DYNAMODB":       s.options.dynamodb,
 		"AWS_ENDPOINT_URL_EVENTBRIDGE":    s.address,
+		"AWS_ENDPOINT_URL_SQS":            s.address,
 		"KEYREEVE_LEDGER":                 "bolt:" + ledger,
 		"KEYREEVE_SECRETS":                "",
 		"TZ":                              "UTC",

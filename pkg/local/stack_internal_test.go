@@ -171,7 +171,7 @@ func testContext(t *testing.T, s *stack) {
 		"IONOS_API_URL":     s.contract.address + "/cloudapi/v6",
 		"AWS_REGION":        "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1",
 		"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local",
-		"AWS_ENDPOINT_URL": s.address, "AWS_ENDPOINT_URL_EVENTBRIDGE": s.address, "AWS_ENDPOINT_URL_DYNAMODB": "http://dynamodb",
+		"AWS_ENDPOINT_URL": s.address, "AWS_ENDPOINT_URL_EVENTBRIDGE": s.address, "AWS_ENDPOINT_URL_SQS": s.address, "AWS_ENDPOINT_URL_DYNAMODB": "http://dynamodb",
 		"AWS_LAMBDA_FUNCTION_NAME": "Probe", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
 	}
 	if diff := cmp.Diff(merged(want, demoSecrets()), environment); diff != "" {
@@ -511,7 +511,7 @@ func TestStackKeepsTheLedgerOfARealContract(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"IONOS_TOKEN": "real-token", "IONOS_API_URL": "http://127.0.0.1:1", "KEYREEVE_DRY_RUN": "true",
-		"AWS_ENDPOINT_URL_EVENTBRIDGE": "http://here", "AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_S3": "",
+		"AWS_ENDPOINT_URL_EVENTBRIDGE": "http://here", "AWS_ENDPOINT_URL_SQS": "http://here", "AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_S3": "",
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %q, want %q", name, got[name], want)

@@ -69,8 +69,8 @@ func ignoredTypes() []string {
 }
 
 // loadTemplate reads template.yaml in the folder root, with those parameters given that it declares, and the defaults of
-// its others.
-func loadTemplate(root string, parameters map[string]string) (*template, error) {
+// its others, for a stack that listens on the address.
+func loadTemplate(root, address string, parameters map[string]string) (*template, error) {
 	path := filepath.Join(root, "template.yaml")
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -80,15 +80,15 @@ func loadTemplate(root string, parameters map[string]string) (*template, error) 
 	if err := yaml.Load(data, &d, yaml.WithKnownFields()); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	t, err := d.read(parameters)
+	t, err := d.read(address, parameters)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return t, nil
 }
 
-func (d document) read(parameters map[string]string) (*template, error) {
-	r := reader{document: d, template: &template{}, integrations: map[string]string{}}
+func (d document) read(address string, parameters map[string]string) (*template, error) {
+	r := reader{document: d, address: address, template: &template{}, integrations: map[string]string{}}
 	r.evaluator = evaluator{
 		parameters: map[string]*yaml.Node{}, conditions: map[string]*yaml.Node{},
 		reference: r.reference, attribute: r.attribute,
@@ -127,6 +127,7 @@ func (d document) read(parameters map[string]string) (*template, error) {
 // reader turns a document into a template.
 type reader struct {
 	document  document
+	address   string
 	evaluator evaluator
 	template  *template
 	// integrations holds the function behind each integration. Until all are read, a route's function is the name
@@ -221,16 +222,20 @@ func (r *reader) find(name string) (resource, error) {
 	return res, nil
 }
 
-// reference answers Ref: a name.
+// reference answers Ref: a name, or the URL of a queue.
 func (r *reader) reference(name string) (string, error) {
 	res, err := r.find(name)
 	if err != nil {
 		return "", err
 	}
-	if res.Type.Value == "AWS::Events::EventBus" {
+	switch res.Type.Value {
+	case "AWS::Events::EventBus":
 		return r.busName(name, res)
+	case "AWS::SQS::Queue":
+		return queueURL(r.address, name), nil
+	default:
+		return name, nil
 	}
-	return name, nil
 }
 
 // attribute answers GetAtt, for the resources that others name by their ARN.

@@ -13,7 +13,7 @@ import (
 
 func TestTheRealTemplateCanBeRun(t *testing.T) {
 	t.Parallel()
-	got, err := loadTemplate("../..", templateParameters())
+	got, err := loadTemplate("../..", "http://here", templateParameters())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestTheRealTemplateDeclaresTheLaptopsParameters(t *testing.T) {
 
 func TestTemplate(t *testing.T) {
 	t.Parallel()
-	got, err := loadTemplate("testdata/stack", map[string]string{
+	got, err := loadTemplate("testdata/stack", "http://here", map[string]string{
 		"SecretId": "", "PartnerEventBus": "aws.partner/okta.com/example/keyreeve", "NotDeclared": "x",
 	})
 	if err != nil {
@@ -100,7 +100,8 @@ func TestTemplateEvaluates(t *testing.T) {
 		{"number parameter", `!Ref Limit`, "7"},
 		{"parameter given", `!Ref Given`, "from outside"},
 		{"pseudo parameter", `!Ref AWS::Region`, "eu-central-1"},
-		{"resource", `!Ref Queue`, "Queue"},
+		{"resource", `!Ref Table`, "Table"},
+		{"queue", `!Ref Queue`, "http://here/000000000000/Queue"},
 		{"bus", `!Ref Bus`, "events"},
 		{"attribute", `!GetAtt Queue.Arn`, "arn:aws:sqs:eu-central-1:000000000000:Queue"},
 		{"attribute as a list", `!GetAtt [F, Arn]`, "arn:aws:lambda:eu-central-1:000000000000:function:F"},
@@ -130,13 +131,14 @@ Conditions:
 Resources:
   Bus: {Type: AWS::Events::EventBus, Properties: {Name: events}}
   Queue: {Type: AWS::SQS::Queue}
+  Table: {Type: AWS::DynamoDB::Table}
   Skipped: {Type: Unknown::To::Everybody, Condition: IsBob}
   F:
     Type: AWS::Serverless::Function
     Properties:
       Environment:
         Variables:
-          VALUE: `+tt.value+"\n"), map[string]string{"Given": "from outside"})
+          VALUE: `+tt.value+"\n"), "http://here", map[string]string{"Given": "from outside"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -191,7 +193,7 @@ Resources:
   Short: {Type: AWS::SQS::Queue, Properties: {VisibilityTimeout: 2}}
   Skipped: {Type: AWS::SQS::Queue, Condition: Never}
   F: {Type: AWS::Serverless::Function}
-`), nil)
+`), "http://here", nil)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want an error with %q", err, tt.want)
 			}

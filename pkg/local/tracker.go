@@ -32,6 +32,8 @@ type watch struct {
 type deadLetter struct {
 	Queue string `json:"queue"`
 	Body  string `json:"body"`
+	// Why is the attribute in which a function says why it gave the message up.
+	Why string `json:"why,omitempty"`
 }
 
 func newTracker() *tracker {
@@ -120,8 +122,8 @@ func (t *tracker) outcome(request string, detail json.RawMessage) {
 }
 
 // deadLettered says that a message of the request ended in a dead-letter queue.
-func (t *tracker) deadLettered(request, queue, body string) {
-	t.report(request, func(w *watch) { w.deadLetters = append(w.deadLetters, deadLetter{Queue: queue, Body: body}) })
+func (t *tracker) deadLettered(request string, letter deadLetter) {
+	t.report(request, func(w *watch) { w.deadLetters = append(w.deadLetters, letter) })
 }
 
 func (t *tracker) report(request string, to func(*watch)) {
