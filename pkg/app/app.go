@@ -16,6 +16,7 @@ import (
 
 	"keyreeve/pkg/buckets"
 	"keyreeve/pkg/bus"
+	"keyreeve/pkg/deadletter"
 	"keyreeve/pkg/guard"
 	"keyreeve/pkg/ionos"
 	"keyreeve/pkg/ledger"
@@ -33,7 +34,7 @@ func NewAction(ctx context.Context, action guard.Action) (lambda.Handler, error)
 	if err != nil {
 		return nil, err
 	}
-	return &trigger.Handler{Action: action, Do: parts.do, Clock: time.Now, Logger: parts.Logger}, nil
+	return &trigger.Handler{Action: action, Do: parts.do, DeadLetters: parts.deadLetters, Clock: time.Now, Logger: parts.Logger}, nil
 }
 
 // NewInventory returns the handler of the function that shows a user's keys.
@@ -51,7 +52,8 @@ func NewInventory(ctx context.Context) (lambda.Handler, error) {
 // parts is a whole function but for its trigger.
 type parts struct {
 	lifecycle.Lifecycle
-	dryRun bool
+	deadLetters trigger.DeadLetters
+	dryRun      bool
 }
 
 // do carries out a request. Where all of Keyreeve is set to dry runs, no request can ask for a real one.
@@ -73,7 +75,7 @@ func assemble(ctx context.Context) (*parts, error) {
 	if len(problems) > 0 {
 		return nil, cannotStart(problems)
 	}
-	return &parts{dryRun: config.DryRun, Lifecycle: lifecycle.Lifecycle{
+	return &parts{dryRun: config.DryRun, deadLetters: newDeadLetters(config), Lifecycle: lifecycle.Lifecycle{
 		Reader: lifecycle.Reader{Users: api, Keys: api, Ledger: memory, Policy: config.policy(), Self: api.Self(), Clock: time.Now},
 		Leases: memory, Buckets: newBuckets(config, api, logger), Bus: newBus(config),
 		Holder: rand.Text, Logger: logger,
@@ -174,6 +176,16 @@ func openBus(config Config) *bus.Bus {
 	return bus.New(bus.Config{
 		Name: config.Bus, Region: config.Region, Credentials: config.credentials(),
 		Endpoint: config.endpoint(config.EventBridgeEndpoint), Transport: newTransport(), Clock: time.Now,
+	})
+}
+
+func newDeadLetters(config Config) trigger.DeadLetters {
+	if config.DeadLetters == "" {
+		return nil
+	}
+	return deadletter.New(deadletter.Config{
+		URL: string(config.DeadLetters), Region: config.Region, Credentials: config.credentials(),
+		Endpoint: config.endpoint(config.SQSEndpoint), Transport: newTransport(),
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"reflect"
 	"slices"
@@ -31,6 +32,8 @@ type Config struct {
 	Ledger ledgerSetting `envconfig:"KEYREEVE_LEDGER" required:"true" form:"bolt:PATH or dynamodb:TABLE"`
 	Bus    string        `envconfig:"KEYREEVE_BUS"`
 	DryRun bool          `envconfig:"KEYREEVE_DRY_RUN" default:"false" form:"true or false"`
+
+	DeadLetters queueURL `envconfig:"KEYREEVE_DEAD_LETTERS" form:"the URL of an SQS queue, as in https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"`
 
 	DeleteGrace span       `envconfig:"KEYREEVE_DELETE_GRACE" default:"720h" form:"a duration above zero such as 720h"`
 	EventMaxAge span       `envconfig:"KEYREEVE_EVENT_MAX_AGE" default:"24h" form:"a duration above zero such as 24h"`
@@ -64,6 +67,7 @@ type Config struct {
 	EventBridgeEndpoint    string `envconfig:"AWS_ENDPOINT_URL_EVENTBRIDGE"`
 	S3Endpoint             string `envconfig:"AWS_ENDPOINT_URL_S3"`
 	SecretsManagerEndpoint string `envconfig:"AWS_ENDPOINT_URL_SECRETS_MANAGER"`
+	SQSEndpoint            string `envconfig:"AWS_ENDPOINT_URL_SQS"`
 	SSMEndpoint            string `envconfig:"AWS_ENDPOINT_URL_SSM"`
 }
 
@@ -78,8 +82,8 @@ func (c Config) policy() guard.Policy {
 // usersOfAWS names the variables that make a function call AWS.
 func (c Config) usersOfAWS() (variables []string) {
 	for variable, uses := range map[string]bool{
-		"KEYREEVE_BUS": c.Bus != "", "KEYREEVE_LEDGER": c.Ledger.table != "", "KEYREEVE_SECRETS": c.Secrets != "",
-		"KEYREEVE_IDENTITY_MAP": strings.HasPrefix(c.IdentityMap, "ssm:"),
+		"KEYREEVE_BUS": c.Bus != "", "KEYREEVE_DEAD_LETTERS": c.DeadLetters != "", "KEYREEVE_LEDGER": c.Ledger.table != "",
+		"KEYREEVE_SECRETS": c.Secrets != "", "KEYREEVE_IDENTITY_MAP": strings.HasPrefix(c.IdentityMap, "ssm:"),
 	} {
 		if uses {
 			variables = append(variables, variable)
@@ -171,6 +175,18 @@ func (l *ledgerSetting) Decode(value string) error {
 	default:
 		return &settingError{"no other ledger is built in"}
 	}
+	return nil
+}
+
+// queueURL is what SQS calls a queue by.
+type queueURL string
+
+func (q *queueURL) Decode(value string) error {
+	u, err := url.Parse(value)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return &settingError{"it is none"}
+	}
+	*q = queueURL(value)
 	return nil
 }
 

@@ -48,12 +48,13 @@ func TestAFunctionStartsWithWhatItNeeds(t *testing.T) {
 		"empty ones are absent": {
 			"KEYREEVE_DRY_RUN": "", "KEYREEVE_DELETE_GRACE": "", "KEYREEVE_EVENT_MAX_AGE": "", "KEYREEVE_MAX_CHANGES": "",
 			"KEYREEVE_EXEMPT": "", "KEYREEVE_OPERATORS": "", "KEYREEVE_LOG_LEVEL": "", "KEYREEVE_BUS": "", "KEYREEVE_SECRETS": "",
-			"IONOS_API_URL": "", "IONOS_CONTRACT_NUMBER": "",
+			"KEYREEVE_DEAD_LETTERS": "",
+			"IONOS_API_URL":         "", "IONOS_CONTRACT_NUMBER": "",
 		},
 		"everything": {
 			"KEYREEVE_DRY_RUN": "true", "KEYREEVE_DELETE_GRACE": "48h", "KEYREEVE_EVENT_MAX_AGE": "1h", "KEYREEVE_MAX_CHANGES": "5",
 			"KEYREEVE_EXEMPT": "*@robots.example.com, 00e1@2027-01-31", "KEYREEVE_OPERATORS": "*@ops.example.com", "KEYREEVE_LOG_LEVEL": "warn",
-			"KEYREEVE_BUS": "keyreeve", "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+			"KEYREEVE_BUS": "keyreeve", "KEYREEVE_DEAD_LETTERS": "https://sqs.eu-central-1.amazonaws.com/111122223333/Dead", "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
 			"IONOS_API_URL": "https://api.example.com", "IONOS_CONTRACT_NUMBER": "31234567",
 		},
 		"a table that nobody asks for yet": {
@@ -92,9 +93,18 @@ func TestEveryVariableAtFaultIsNamed(t *testing.T) {
 		},
 		"a ledger in no folder":  {map[string]string{"KEYREEVE_LEDGER": "bolt:/nowhere/at/all/ledger.db"}, []string{"/nowhere/at/all"}},
 		"a bus without a region": {map[string]string{"KEYREEVE_BUS": "keyreeve"}, []string{"AWS_REGION", "AWS_ACCESS_KEY_ID"}},
-		"an empty exemption":     {map[string]string{"KEYREEVE_EXEMPT": "a@example.com,"}, []string{"KEYREEVE_EXEMPT"}},
-		"a date that is none":    {map[string]string{"KEYREEVE_EXEMPT": "a@example.com@2027-02-30"}, []string{"KEYREEVE_EXEMPT", "item 1 ends in something like a date"}},
-		"a variable misspelt":    {map[string]string{"KEYREEVE_EXEMPTS": "a@example.com"}, []string{"KEYREEVE_EXEMPTS"}},
+		"dead letters without a region": {
+			map[string]string{"KEYREEVE_DEAD_LETTERS": "https://sqs.eu-central-1.amazonaws.com/111122223333/Dead"},
+			[]string{"AWS_REGION is missing, for KEYREEVE_DEAD_LETTERS.", "AWS_ACCESS_KEY_ID"},
+		},
+		"dead letters by their ARN": {
+			map[string]string{"KEYREEVE_DEAD_LETTERS": "arn:aws:sqs:eu-central-1:111122223333:Dead"},
+			[]string{"KEYREEVE_DEAD_LETTERS must be the URL of an SQS queue"},
+		},
+		"dead letters by their name": {map[string]string{"KEYREEVE_DEAD_LETTERS": "Dead"}, []string{"KEYREEVE_DEAD_LETTERS must be the URL of an SQS queue"}},
+		"an empty exemption":         {map[string]string{"KEYREEVE_EXEMPT": "a@example.com,"}, []string{"KEYREEVE_EXEMPT"}},
+		"a date that is none":        {map[string]string{"KEYREEVE_EXEMPT": "a@example.com@2027-02-30"}, []string{"KEYREEVE_EXEMPT", "item 1 ends in something like a date"}},
+		"a variable misspelt":        {map[string]string{"KEYREEVE_EXEMPTS": "a@example.com"}, []string{"KEYREEVE_EXEMPTS"}},
 		"a secret misplaced": {
 			map[string]string{
 				"KEYREEVE_DRY_RUN": canary, "KEYREEVE_LOG_LEVEL": canary, "KEYREEVE_DELETE_GRACE": canary, "KEYREEVE_MAX_CHANGES": canary,

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"keyreeve/pkg/guard"
+	"keyreeve/pkg/trigger"
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
@@ -78,7 +79,10 @@ func TestTemplateEnvironment(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for id, f := range functions(t, deploy(t, c.parameters)) {
 				wanted := maps.Clone(want)
-				if id == "Webhook" {
+				switch id {
+				case "Activate", "Deactivate", "Delete":
+					wanted["KEYREEVE_DEAD_LETTERS"] = id + "DeadLetters"
+				case "Webhook":
 					wanted["KEYREEVE_IDENTITY_MAP"] = c.identities
 					wanted["KEYREEVE_OKTA_GROUPS"] = ""
 					wanted["KEYREEVE_BAMBOOHR_EMAIL_FIELD"] = "Work Email"
@@ -169,8 +173,8 @@ func TestTemplateActionsHaveRuleQueueAndWorker(t *testing.T) {
 			if timeout := workers[id].Timeout; timeout == 0 || q.VisibilityTimeout < 6*timeout {
 				t.Errorf("visibility timeout of %d s, the function's is %d s", q.VisibilityTimeout, timeout)
 			}
-			if q.RedrivePolicy.DeadLetterTargetArn != id+"DeadLetters.Arn" || q.RedrivePolicy.MaxReceiveCount < 5 {
-				t.Errorf("redrive policy: %+v", q.RedrivePolicy)
+			if q.RedrivePolicy.DeadLetterTargetArn != id+"DeadLetters.Arn" || q.RedrivePolicy.MaxReceiveCount != trigger.Tries+1 {
+				t.Errorf("redrive policy: %+v, want one delivery more than the %d tries of the function", q.RedrivePolicy, trigger.Tries)
 			}
 			if kept := queues[id+"DeadLetters"].MessageRetentionPeriod; kept != 14*24*60*60 {
 				t.Errorf("dead letters are kept for %d s", kept)
@@ -341,6 +345,7 @@ func TestTemplateFunctionsMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 			"events:PutEvents Bus.Arn",
 			"secretsmanager:GetSecretValue " + loginARN,
 			"sqs:DeleteMessage " + id + "Queue.Arn", "sqs:GetQueueAttributes " + id + "Queue.Arn", "sqs:ReceiveMessage " + id + "Queue.Arn",
+			"sqs:SendMessage " + id + "DeadLetters.Arn",
 		}
 	}
 	want := map[string][]string{

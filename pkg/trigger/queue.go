@@ -13,13 +13,65 @@ import (
 	"keyreeve/pkg/guard"
 )
 
+// Tries is how often the request in a message of a queue is tried before the message is buried. SQS must deliver it once
+// more before it moves the message itself: that is for functions that died, and for messages that could not be buried.
+const Tries = 5
+
+// What is left of the invocation's time when each of the last steps of a last try has to end.
+const (
+	// buryingTime: the request itself.
+	buryingTime = 2300 * time.Millisecond
+	// answeringTime: burying the message, so that the batch is answered in any case.
+	answeringTime = 300 * time.Millisecond
+)
+
+// DeadLetters keeps messages whose requests were tried in vain, for people.
+type DeadLetters interface {
+	// Bury puts the body of the message with the id there, and why its request was given up after so many tries.
+	Bury(ctx context.Context, id, body string, why *guard.Error, tries int) error
+}
+
 // invokeQueue carries out the requests of an SQS batch, in order, and answers which messages to deliver again.
 func (h *Handler) invokeQueue(ctx context.Context, payload []byte) ([]byte, error) {
-	answer, err := edge.Batch(payload, func(record events.SQSMessage) error { return h.deliver(ctx, queueMessage(record)) })
+	answer, err := edge.Batch(payload, func(record events.SQSMessage) error { return h.settle(ctx, record) })
 	if err != nil {
 		return nil, edge.GiveUp(ctx, h.Logger, err)
 	}
 	return answer, nil
+}
+
+// settle carries out the request in a message of a queue, and buries the message if that fails for the last time. An error
+// means: deliver it again.
+func (h *Handler) settle(ctx context.Context, record events.SQSMessage) error {
+	tries, err := strconv.Atoi(record.Attributes["ApproximateReceiveCount"])
+	if h.DeadLetters == nil || err != nil || tries < Tries {
+		return h.deliver(ctx, queueMessage(record))
+	}
+	working, cancel := until(ctx, buryingTime)
+	defer cancel()
+	failed := h.deliver(working, queueMessage(record))
+	if failed == nil {
+		return nil
+	}
+	// A function that dies from here on leaves the message buried and queued. That is harmless: the other one is tried
+	// again, and ends as done or with the dead letters, too.
+	burying, cancel := until(ctx, answeringTime)
+	defer cancel()
+	if err := h.DeadLetters.Bury(burying, record.MessageId, record.Body, guard.AsError(failed), tries); err != nil {
+		h.Logger.LogAttrs(ctx, slog.LevelError, "The message was not buried, and so counts as failed.",
+			slog.String("message", record.MessageId), slog.Any("error", err))
+		return failed
+	}
+	return nil
+}
+
+// until returns a context that ends when only left remains of the time of ctx.
+func until(ctx context.Context, left time.Duration) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-left))
 }
 
 // invokeTopic carries out the requests of SNS notifications. Lambda delivers all of them again after an error, which

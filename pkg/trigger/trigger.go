@@ -25,9 +25,11 @@ type Handler struct {
 	// Action is the one action of this function.
 	Action guard.Action
 	// Do carries out a valid request of that action. Its error means that there is no result.
-	Do     func(context.Context, guard.Request) (guard.Result, error)
-	Clock  func() time.Time
-	Logger *slog.Logger
+	Do func(context.Context, guard.Request) (guard.Result, error)
+	// DeadLetters gets the messages of a queue that fail at their last try; nil: SQS moves them, without a reason.
+	DeadLetters DeadLetters
+	Clock       func() time.Time
+	Logger      *slog.Logger
 }
 
 // Invoke carries out what the payload asks for and answers in the way its sender expects: an HTTP response, the list
