@@ -11,26 +11,24 @@ import (
 	"keyreeve/pkg/guard"
 )
 
+// source is that of all requests, and by it the ledger knows the keys that were switched off from here.
+const source = "scim"
+
 // readPatience is how long IONOS may take to say whether there is the user of whom the sender says that they left.
 const readPatience = 2 * time.Second
 
-// patch does what the attribute active of a PATCH asks for. Switching on needs no second thought: the sender says
-// nothing else.
+// patch does what the attribute active of a PATCH asks for.
 func (p *Provider) patch(ctx context.Context, c call) (answer, error) {
 	wanted, err := readPatch(c.body)
-	if err != nil {
-		return answer{}, err
-	}
-	var request guard.Request
 	switch {
-	case wanted == inactive:
-		request = p.offboarding(c, "deactivated by the identity provider (SCIM)")
+	case err != nil:
+		return answer{}, err
 	case wanted == active && p.Activate:
-		request = p.activation(c)
-	default:
+		return p.bringBack(ctx, c)
+	case wanted != inactive:
 		return p.show(ctx, c)
 	}
-	user, known, err := p.order(ctx, c, request)
+	user, known, err := p.order(ctx, c, p.offboarding(c, "deactivated by the identity provider (SCIM)"))
 	if err != nil {
 		return answer{}, err
 	}
@@ -38,12 +36,11 @@ func (p *Provider) patch(ctx context.Context, c call) (answer, error) {
 		return answer{status: http.StatusNoContent}, nil
 	}
 	shown := newResource(user)
-	shown.Active = wanted == active
+	shown.Active = false
 	return answer{http.StatusOK, shown}, nil
 }
 
-// replace does what the attribute active of a PUT asks for. Here active true says little: it comes along with every
-// change of a profile, and must not switch keys on that somebody switched off, unless the user had left.
+// replace does what the attribute active of a PUT asks for.
 func (p *Provider) replace(ctx context.Context, c call) (answer, error) {
 	body, err := readUser(c.body)
 	if err != nil {
@@ -68,24 +65,46 @@ func (p *Provider) replace(ctx context.Context, c call) (answer, error) {
 	}
 }
 
-// bringBack switches the keys of a user on who had left, and leaves those of everybody else as they are.
+// bringBack switches those of the user's keys on that SCIM switched off and nobody switched since. Keys that somebody
+// else switched off stay off: active true comes along with every change of a profile, and a key that leaked must not
+// come back with a name.
 func (p *Provider) bringBack(ctx context.Context, c call) (answer, error) {
 	user, err := p.Users.FindUser(ctx, c.user)
 	if err != nil {
 		return answer{}, err
 	}
-	left, err := p.left(ctx, user.ID)
+	keys, err := p.switchedOff(ctx, user.ID)
 	if err != nil {
 		return answer{}, err
 	}
-	shown := newResource(user)
-	if left {
-		if err := p.publish(ctx, p.activation(c)); err != nil {
-			return answer{}, err
-		}
-		shown.Active = true
+	if len(keys) == 0 {
+		return p.show(ctx, c)
 	}
+	request := p.request(c, guard.Activate, "activated by the identity provider (SCIM)")
+	request.Keys, request.Override = keys, []guard.Rule{guard.Offboarded}
+	if err := p.publish(ctx, request); err != nil {
+		return answer{}, err
+	}
+	shown := newResource(user)
+	shown.Active = true
 	return answer{http.StatusOK, shown}, nil
+}
+
+// switchedOff returns the user's inactive keys whose last change was that SCIM switched them off.
+func (p *Provider) switchedOff(ctx context.Context, userID string) ([]string, error) {
+	memory, err := p.Memory.Recall(ctx, userID)
+	if err != nil || len(memory.Changes) == 0 {
+		return nil, err
+	}
+	keys, err := p.Users.ListKeys(ctx, userID)
+	var ours []string
+	for _, k := range keys {
+		last := memory.Changes[k.ID]
+		if !k.Active && last.Action == guard.Deactivate && last.Source == source {
+			ours = append(ours, k.ID)
+		}
+	}
+	return ours, err
 }
 
 // remove takes a deletion for somebody's leaving. The IONOS user stays, and goes on being shown, inactive.
@@ -127,12 +146,6 @@ func (p *Provider) offboarding(c call, reason string) guard.Request {
 	return request
 }
 
-func (p *Provider) activation(c call) guard.Request {
-	request := p.request(c, guard.Activate, "activated by the identity provider (SCIM)")
-	request.Override = []guard.Rule{guard.Offboarded}
-	return request
-}
-
 // request makes a request of a call. Each call is an event of its own: the calls by which somebody leaves twice are the
 // same but for the time, and nothing in them tells a repeat. No memory of earlier calls is kept for that. A bearer token
 // is no signature: whoever could repeat a call could as well make a new one. And a repeat changes nothing, because the
@@ -141,7 +154,6 @@ func (p *Provider) activation(c call) guard.Request {
 // The user is named by UUID, as the sender named them: an e-mail address might be another's by the time that the request
 // is carried out.
 func (p *Provider) request(c call, action guard.Action, reason string) guard.Request {
-	const source = "scim"
 	now := p.Clock()
 	said := fmt.Appendf(nil, "%s %s %s\n%s", c.method, c.path, now.UTC().Format(time.RFC3339Nano), c.body)
 	return guard.Request{

@@ -277,6 +277,7 @@ func TestReadingWhileIONOSIsInTrouble(t *testing.T) {
 			"creation":               {method: "POST", path: "/scim/v2/Users", body: `{"userName":"alice@example.com"}`},
 			"change of a name":       {method: "PATCH", path: alice, body: `{"Operations":[{"op":"replace","path":"displayName","value":"A"}]}`},
 			"change of a profile":    {method: "PUT", path: alice, body: `{"userName":"alice@example.com","active":true}`},
+			"activation":             {method: "PATCH", path: alice, body: `{"Operations":[{"op":"replace","value":{"active":true}}]}`},
 		} {
 			t.Run(trouble+"/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -298,18 +299,6 @@ func TestReadingWhileIONOSIsInTrouble(t *testing.T) {
 			})
 		}
 	}
-}
-
-// Where activation is switched on, a PATCH says enough for the bus, too.
-func TestActivatingWhileIONOSIsDown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newPipedWorld(t)
-		w.people(t)
-		w.Activate = true
-		w.api.Fault = ionostest.Always(ionostest.Status(http.StatusServiceUnavailable, 0))
-		w.call(t, "PATCH", "/scim/v2/Users/"+carolID, `{"Operations":[{"op":"replace","value":{"active":true}}]}`).wantJSON(t, http.StatusNoContent, "")
-		w.wantPublished(t, activation(carolID))
-	})
 }
 
 // An error of IONOS is none for good.

@@ -50,7 +50,7 @@ type Provider struct {
 	Users  Users
 	Memory Memory
 	Bus    Bus
-	// Activate lets active true switch on the keys of somebody who had left.
+	// Activate lets active true switch on the keys that active false, or a deletion, had switched off.
 	Activate bool
 	Clock    func() time.Time
 	Logger   *slog.Logger

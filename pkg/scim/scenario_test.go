@@ -166,7 +166,7 @@ func TestOkta(t *testing.T) {
 	})
 }
 
-// What active true does where it is switched on: a catalogue app says so by itself, a custom app with every change.
+// What active true does where it is switched on: whatever was switched off from here, and nothing else, comes back.
 func TestActivating(t *testing.T) {
 	const (
 		patch = `{"Operations":[{"op":"replace","value":{"active":true}}]}`
@@ -178,11 +178,10 @@ func TestActivating(t *testing.T) {
 		want               []guard.Request
 		active             bool
 	}{
-		"PATCH of a leaver":                     {user: carolID, method: "PATCH", body: patch, want: []guard.Request{activation(carolID)}, active: true},
-		"PUT of a leaver":                       {user: carolID, method: "PUT", body: put, want: []guard.Request{activation(carolID)}, active: true},
-		"PUT of a leaver without keys":          {user: erinID, method: "PUT", body: put, want: []guard.Request{activation(erinID)}, active: true},
-		"PATCH of somebody active":              {user: aliceID, method: "PATCH", body: patch, want: []guard.Request{activation(aliceID)}, active: true},
-		"PUT of somebody active":                {user: aliceID, method: "PUT", body: put, active: true},
+		"PATCH of a leaver":                     {user: carolID, method: "PATCH", body: patch, want: []guard.Request{activation(carolID, "00c1")}, active: true},
+		"PUT of a leaver":                       {user: carolID, method: "PUT", body: put, want: []guard.Request{activation(carolID, "00c1")}, active: true},
+		"PATCH of somebody active":              {user: aliceID, method: "PATCH", body: patch, want: []guard.Request{activation(aliceID, "00a2")}, active: true},
+		"PUT of a leaver without keys":          {user: erinID, method: "PUT", body: put},
 		"PUT of a leaver with an active key":    {user: daveID, method: "PUT", body: put, active: true},
 		"PUT of somebody who cannot log in":     {user: bobID, method: "PUT", body: put},
 		"PUT of a leaver, not switched on":      {user: carolID, method: "PUT", body: put, off: true},

@@ -128,8 +128,9 @@ const (
 	unknown = "ffffffff-0000-4000-8000-00000000000f"
 )
 
-// people adds alice, who works; bob, who cannot log in; carol, who left; dave, who left and got a key back; and erin, who
-// left, has no name and no keys.
+// people adds alice, who works, with a key that SCIM switched off; bob, who cannot log in; carol, who left, of whose keys
+// SCIM switched one off and an operator another; dave, who left and got the key of SCIM's back, and another was switched
+// off since; and erin, who left, has no name and no keys.
 func (w *world) people(tb testing.TB) {
 	tb.Helper()
 	for _, user := range []ionostest.User{
@@ -142,11 +143,27 @@ func (w *world) people(tb testing.TB) {
 		w.api.AddUser(user)
 	}
 	w.api.AddKey(aliceID, ionostest.Key{ID: "00a1", Active: true})
+	w.api.AddKey(aliceID, ionostest.Key{ID: "00a2"})
 	w.api.AddKey(carolID, ionostest.Key{ID: "00c1"})
+	w.api.AddKey(carolID, ionostest.Key{ID: "00c2"})
 	w.api.AddKey(daveID, ionostest.Key{ID: "00d1"})
 	w.api.AddKey(daveID, ionostest.Key{ID: "00d2", Active: true})
 	for _, id := range []string{carolID, daveID, erinID} {
 		w.offboard(tb, id)
+	}
+	w.switched(tb, aliceID, "00a2", guard.Deactivate, "scim")
+	w.switched(tb, carolID, "00c1", guard.Deactivate, "scim")
+	w.switched(tb, carolID, "00c2", guard.Deactivate, "api")
+	w.switched(tb, daveID, "00d1", guard.Deactivate, "api")
+	w.switched(tb, daveID, "00d2", guard.Deactivate, "scim") // And on again in the console.
+}
+
+// switched has the ledger remember the last change of a key.
+func (w *world) switched(tb testing.TB, id, key string, action guard.Action, source string) {
+	tb.Helper()
+	change := guard.Change{Action: action, At: w.now(), OccurredAt: w.now(), Source: source}
+	if err := w.ledger.Record(tb.Context(), id, guard.Memory{Changes: map[string]guard.Change{key: change}}); err != nil {
+		tb.Fatal(err)
 	}
 }
 
@@ -278,9 +295,9 @@ func offboarding(reason string) guard.Request {
 	}
 }
 
-func activation(id string) guard.Request {
+func activation(id string, keys ...string) guard.Request {
 	return guard.Request{
-		Action: guard.Activate, User: id, Reason: "activated by the identity provider (SCIM)", Actor: guard.Actor{Kind: guard.System, Name: "scim"},
+		Action: guard.Activate, User: id, Keys: keys, Reason: "activated by the identity provider (SCIM)", Actor: guard.Actor{Kind: guard.System, Name: "scim"},
 		Source: "scim", Override: []guard.Rule{guard.Offboarded},
 	}
 }
