@@ -39,6 +39,8 @@ const (
 	UnknownUser WarningCode = "unknown_user"
 	// UnmappedUser: nobody knows the e-mail address of the person whom the sender means; the request waits.
 	UnmappedUser WarningCode = "unmapped_user"
+	// Repeated: a message that holds no time came again, and was not carried out again; it might have been meant anew.
+	Repeated WarningCode = "repeated"
 	// SwitchedBackOn: a key was switched back on that an earlier request had left off.
 	SwitchedBackOn WarningCode = "switched_back_on"
 	// NotAnnounced: the bus did not confirm that it has the outcome.

@@ -90,29 +90,35 @@ func (d *Desk) announce(ctx context.Context, unknown []guard.Unmapped) {
 	group.SetLimit(atATime)
 	for _, u := range unknown {
 		group.Go(func() error {
-			if err := d.Bus.Announce(ctx, unmapped(u)); err != nil {
-				d.Logger.LogAttrs(ctx, slog.LevelError, "That nobody knows who is meant could not be announced.",
-					slog.String("person", whom(u)), slog.Any("error", err))
-			}
+			d.tell(ctx, u.Request, guard.UnmappedUser, "Nobody knows the e-mail address of "+whom(u)+
+				", so no access key was switched off. Add it to KEYREEVE_IDENTITY_MAP; the request waits.")
 			return nil
 		})
 	}
 	_ = group.Wait() // each has told its error
 }
 
-// unmapped is the outcome so far of a request that waits.
-func unmapped(u guard.Unmapped) guard.Finished {
-	return guard.Finished{
+// repeat makes it seen that orders came again which may be new: their message holds no time.
+func (d *Desk) repeat(ctx context.Context, orders []order) {
+	for _, o := range orders {
+		d.tell(ctx, o.request, guard.Repeated, o.request.Source+" said again, to the letter, that "+
+			strings.Join(o.people, ", ")+" left. It was not carried out again: if they were back and left once more, let an operator deactivate their keys.")
+	}
+}
+
+// tell announces what became of a request of which no key was changed.
+func (d *Desk) tell(ctx context.Context, request guard.Request, code guard.WarningCode, message string) {
+	err := d.Bus.Announce(ctx, guard.Finished{
 		Result: guard.Result{
-			ID: u.Request.ID, Action: u.Request.Action, DryRun: u.Request.DryRun, Keys: []guard.KeyResult{},
-			Warnings: []guard.Warning{{
-				Code: guard.UnmappedUser,
-				Message: "Nobody knows the e-mail address of " + whom(u) +
-					", so no access key was switched off. Add it to KEYREEVE_IDENTITY_MAP; the request waits.",
-			}},
+			ID: request.ID, Action: request.Action, DryRun: request.DryRun, Keys: []guard.KeyResult{},
+			Warnings: []guard.Warning{{Code: code, Message: message}},
 		},
-		Actor: u.Request.Actor, Reason: u.Request.Reason, Source: u.Request.Source, OccurredAt: u.Request.OccurredAt,
-		Offboarding: u.Request.Offboarding,
+		Actor: request.Actor, Reason: request.Reason, Source: request.Source, OccurredAt: request.OccurredAt,
+		Offboarding: request.Offboarding,
+	})
+	if err != nil {
+		d.Logger.LogAttrs(ctx, slog.LevelError, "An outcome could not be announced.",
+			slog.String("warning", message), slog.String("id", request.ID), slog.Any("error", err))
 	}
 }
 

@@ -145,6 +145,12 @@ func TestRepeats(t *testing.T) {
 			if first.Status != m.status || len(w.bus.Requests()) != 1 || strings.Count(w.log.String(), "came again") != 1 {
 				t.Errorf("answered %d, %d requests, log:\n%s", first.Status, len(w.bus.Requests()), w.log.String())
 			}
+			// GitHub says the same when somebody is removed for the second time.
+			var told []guard.WarningCode
+			for _, f := range w.bus.Finished() {
+				told = append(told, f.Warnings[0].Code)
+			}
+			diff(t, "announced", map[string][]guard.WarningCode{"github": {guard.Repeated}}[name], told)
 		})
 	}
 }

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"cmp"
+	"encoding/json"
 	"strings"
 )
 
@@ -27,13 +28,23 @@ type hibobEvent struct {
 	CreationDate string `json:"creationDate"`
 }
 
-// hibob translates a webhook of HiBob. Its test call, which is no object, asks for nothing.
+// hibobPing recognises the call with which HiBob tries an address when a webhook is made: a text, or an object with it.
+func hibobPing(body []byte) bool {
+	const ping = "Ping test"
+	var object struct {
+		Text string `json:"text"`
+		Type string `json:"type"`
+	}
+	if json.Unmarshal(body, &object) == nil {
+		return object.Text == ping && object.Type == ""
+	}
+	return strings.Trim(strings.TrimSpace(string(body)), `"`) == ping
+}
+
+// hibob translates a webhook of HiBob.
 //
 // An employee is inactivated also by going on leave: whoever has no access to HiBob for a while needs none elsewhere.
 func hibob(m message) ([]order, error) {
-	if strings.Trim(strings.TrimSpace(string(m.body)), `"`) == "Ping test" {
-		return nil, nil
-	}
 	var event hibobEvent
 	if err := read(m.body, &event); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -43,6 +44,27 @@ func TestHiBob(t *testing.T) {
 		{name: "test call as an object", body: []byte(`{"text":"Ping test"}`), status: 200},
 		{name: "another text", body: []byte("Ping"), status: 400, says: "not the JSON"},
 	})
+}
+
+// HiBob tries an address before anybody can have the secret of the webhook.
+func TestHiBobTestCallNeedsNoSignature(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	call := w.serve(t)
+	for body, want := range map[string]int{
+		`Ping test`: 200, `"Ping test"`: 200, `{"text":"Ping test"}`: 200,
+		`Ping`: 401, `{"text":"Ping test","type":"employee.left"}`: 401, `{}`: 401, ``: 401,
+	} {
+		if got := call(http.MethodPost, "hibob", http.Header{}, []byte(body)); got.Status != want {
+			t.Errorf("%q: %d, want %d", body, got.Status, want)
+		}
+	}
+	if got := call(http.MethodPost, "workos", http.Header{}, []byte(`Ping test`)); got.Status != 401 {
+		t.Errorf("another sender: %d", got.Status)
+	}
+	if got := len(w.bus.Requests()); got != 0 {
+		t.Errorf("%d requests", got)
+	}
 }
 
 func FuzzHiBob(f *testing.F) {

@@ -26,6 +26,9 @@ type sender struct {
 	translate func(message) ([]order, error)
 	// handshake answers the GET by which the sender makes sure that the address is meant for it; nil: there is none.
 	handshake func(http.Header) (reply, error)
+	// test recognises the call by which the sender tries the address, perhaps before it has a secret to sign with; nil:
+	// there is none. It asks for nothing, whoever sends it.
+	test func(body []byte) bool
 	// accepted and ignored are the statuses of the answer to a message that asks for something, and to one that does not.
 	// Some senders document which of those of success they count as such.
 	accepted, ignored int
@@ -37,7 +40,7 @@ func senders() map[string]sender {
 	return map[string]sender{
 		"bamboohr": {translate: bamboohr, accepted: http.StatusAccepted, ignored: http.StatusNoContent},
 		"github":   {translate: github, accepted: http.StatusAccepted, ignored: http.StatusNoContent},
-		"hibob":    {translate: hibob, accepted: http.StatusOK, ignored: http.StatusOK},
+		"hibob":    {translate: hibob, test: hibobPing, accepted: http.StatusOK, ignored: http.StatusOK},
 		"okta":     {translate: okta, handshake: oktaHandshake, accepted: http.StatusOK, ignored: http.StatusNoContent},
 		"standard": {translate: standard, accepted: http.StatusAccepted, ignored: http.StatusNoContent},
 		"workos":   {translate: workos, accepted: http.StatusOK, ignored: http.StatusOK},

@@ -79,7 +79,7 @@ const (
 )
 
 // ServeHTTP answers 202 where requests were put on the bus, also if that was at an earlier call of the same message, and
-// 204 where the message asks for nothing, or 200 to senders who expect that. Else it answers with a problem: 503 if the
+// 204 where the message asks for nothing, or 200 to senders who expect that in either case. Else it answers with a problem: 503 if the
 // bus did not take what it was given, 401 whatever is wrong with a signature, and 404 for a sender that is switched off.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
@@ -122,7 +122,7 @@ func (d *Door) serve(ctx context.Context, name string, r *http.Request) (reply, 
 	sender, known := senders()[name]
 	verifier := d.Verifiers[name]
 	if !known || verifier == nil {
-		return reply{}, &guard.Error{Kind: guard.NotFound, Message: "There is nothing at this path."}
+		return reply{}, edge.NoSuchPath()
 	}
 	if r.Method == http.MethodGet && sender.handshake != nil {
 		return sender.handshake(r.Header)
@@ -133,6 +133,9 @@ func (d *Door) serve(ctx context.Context, name string, r *http.Request) (reply, 
 	body, err := edge.ReadBody(r)
 	if err != nil {
 		return reply{}, err
+	}
+	if sender.test != nil && sender.test(body) {
+		return reply{status: http.StatusOK}, nil
 	}
 	signed, err := verifier.Verify(r.Header, body)
 	if err != nil {
@@ -147,10 +150,12 @@ func (d *Door) serve(ctx context.Context, name string, r *http.Request) (reply, 
 		d.Desk.ignore(ctx, name)
 		return reply{status: sender.ignored}, nil
 	}
+	dated := !signed.At.IsZero()
 	for i, o := range orders {
+		dated = dated || !o.request.OccurredAt.IsZero()
 		orders[i] = o.complete(name, signed, now)
 	}
-	if err := d.accept(ctx, name, signed.Digest, orders); err != nil {
+	if err := d.accept(ctx, name, signed.Digest, dated, orders); err != nil {
 		return reply{}, err
 	}
 	// The ids are there for the sender to find the requests in logs and outcomes.
@@ -160,11 +165,15 @@ func (d *Door) serve(ctx context.Context, name string, r *http.Request) (reply, 
 }
 
 // accept takes orders once. A message that is sent again because its answer was lost is answered as it was, and so is
-// one that somebody recorded and plays back.
-func (d *Door) accept(ctx context.Context, name, digest string, orders []order) error {
+// one that somebody recorded and plays back. Where nothing in a message tells it from one that means the same event of
+// another day, it is made seen.
+func (d *Door) accept(ctx context.Context, name, digest string, dated bool, orders []order) error {
 	if d.repeated(ctx, digest) {
 		d.Logger.LogAttrs(ctx, slog.LevelInfo, "A message came again and was not carried out again.",
 			slog.String("sender", name), slog.String("digest", digest))
+		if !dated {
+			d.Desk.repeat(ctx, orders)
+		}
 		return nil
 	}
 	mapped, err := d.Desk.take(ctx, name, orders)
