@@ -14,7 +14,7 @@ import (
 	"keyreeve/pkg/ionos/ionostest"
 )
 
-// hurried is a folder with the repository's functions and a template.yaml in which they may take 6 seconds and not 60:
+// hurried is a folder with the repository's functions and a template.yaml in which they may take 10 seconds and not 60:
 // a process that is killed leaves a lease behind for as long, and 10 seconds more.
 func hurried(t *testing.T) string {
 	t.Helper()
@@ -40,7 +40,7 @@ func hurried(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(changed.WriteFile("template.yaml", []byte(before+"\n    Timeout: 6\n"+after), 0o600), changed.Close()); err != nil {
+	if err := errors.Join(changed.WriteFile("template.yaml", []byte(before+"\n    Timeout: 10\n"+after), 0o600), changed.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return folder
