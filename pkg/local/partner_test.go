@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -66,8 +65,7 @@ func TestSomebodyWhomNobodyKnows(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.renew("webhook") // A process reads the map again when a minute has passed.
-	l.redrive("SenderDeadLetters", "SenderEvents")
-	l.idle()
+	l.moveBack("SenderDeadLetters", "SenderEvents")
 	want(t, "keys, when the map has them", l.active(user), map[string]bool{keys[0]: false, keys[1]: false})
 	want(t, "dead letters left", len(l.deadLetters("sender")), 0)
 }
@@ -84,25 +82,5 @@ func (l *laptop) renew(name string) {
 	}
 	if err != nil {
 		l.t.Fatal(err)
-	}
-}
-
-// redrive moves the messages of one queue to another, by the call that does so on AWS.
-func (l *laptop) redrive(from, to string) {
-	l.t.Helper()
-	arn := func(queue string) string {
-		_, shown := l.call(http.MethodGet, "/_queues/"+queue, "", "")
-		return decode[struct {
-			ARN string `json:"arn"`
-		}](l.t, shown).ARN
-	}
-	body, err := json.Marshal(map[string]string{"SourceArn": arn(from), "DestinationArn": arn(to)})
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	c := post("/", string(body))
-	c.header = http.Header{"X-Amz-Target": {"AmazonSQS.StartMessageMoveTask"}, "Content-Type": {"application/x-amz-json-1.0"}}
-	if got := l.deliver(c); got.status != http.StatusOK {
-		l.t.Fatalf("move: %d %s", got.status, got.body)
 	}
 }

@@ -55,20 +55,24 @@ type deadLetter struct {
 	Why   string `json:"why"`
 }
 
-// moveBack moves all dead letters of deactivations by the call that does so on AWS.
-func (l *laptop) moveBack(destination *string) {
+// moveBack moves all messages of a queue to another by the call that does so on AWS. Without another, SQS has to know
+// where they came from.
+func (l *laptop) moveBack(from, to string) {
 	l.t.Helper()
 	client := sqs.New(sqs.Options{
 		Region: "eu-central-1", BaseEndpoint: aws.String(l.address),
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	})
-	source, _ := l.queue("DeactivateDeadLetters")
-	if _, err := client.StartMessageMoveTask(l.t.Context(), &sqs.StartMessageMoveTaskInput{SourceArn: &source, DestinationArn: destination}); err != nil {
+	source, _ := l.queue(from)
+	task := &sqs.StartMessageMoveTaskInput{SourceArn: &source}
+	if to != "" {
+		destination, _ := l.queue(to)
+		task.DestinationArn = &destination
+	}
+	if _, err := client.StartMessageMoveTask(l.t.Context(), task); err != nil {
 		l.t.Fatal(err)
 	}
-	if status, answer := l.call(http.MethodGet, "/_idle", "", ""); status != http.StatusOK {
-		l.t.Fatalf("%d %s", status, answer)
-	}
+	l.idle()
 }
 
 // TestLeaverDuringAnOutage has somebody leave while IONOS is down for as long as anybody tries. What is left of that is a
@@ -115,16 +119,50 @@ func TestLeaverDuringAnOutage(t *testing.T) {
 		})
 
 		down.Store(false)
-		l.moveBack(nil) // SQS does not know where a letter came from that was sent here.
+		l.moveBack("DeactivateDeadLetters", "") // SQS does not know where a letter came from that was sent here.
 		want(t, "keys before the letter is moved back", l.active(user), map[string]bool{keys[0]: true, keys[1]: true})
-		queue, _ := l.queue("DeactivateQueue")
-		l.moveBack(&queue)
+		l.moveBack("DeactivateDeadLetters", "DeactivateQueue")
 		want(t, "keys in the end", l.active(user), map[string]bool{keys[0]: false, keys[1]: false})
 		want(t, "outcome", l.finished(id).said(), map[string]string{keys[0]: "changed", keys[1]: "changed"})
 		if _, waiting := l.queue("DeactivateDeadLetters"); len(waiting) != 0 {
 			t.Errorf("%+v are left among the dead letters", waiting)
 		}
 	})
+}
+
+// TestSendersDuringAnOutage has senders say that people leave while IONOS is down. They need not say it again.
+func TestSendersDuringAnOutage(t *testing.T) {
+	t.Parallel()
+	l := startLaptop(t, new(ionostest.Server), sendersOn(t, []string{"outage-github", "outage-hibob"})...)
+	var down atomic.Bool
+	l.contract.Fault = func(r *http.Request) ionostest.Fault {
+		if down.Load() {
+			return ionostest.Status(http.StatusServiceUnavailable, 0)
+		}
+		return l.effects.plan(r)
+	}
+	down.Store(true)
+	left := make(map[string]ionostest.User)
+	for _, s := range senders() {
+		name := "outage-" + s.name
+		left[name], _ = l.person(name, 2)
+		if got := l.deliver(s.says(left[name], name).sign(s, "new", time.Now())); got.status/100 != 2 {
+			t.Errorf("%s: %d %s", s.name, got.status, got.body)
+		}
+	}
+	l.idle()
+	if _, waiting := l.queue("DeactivateDeadLetters"); len(waiting) != len(left) {
+		t.Errorf("%d dead letters of %d senders", len(waiting), len(left))
+	}
+	down.Store(false)
+	l.moveBack("DeactivateDeadLetters", "DeactivateQueue")
+	for name, user := range left {
+		for id, active := range l.active(user) {
+			if active {
+				t.Errorf("%s: %s is still active", name, id)
+			}
+		}
+	}
 }
 
 // TestSQSMovesWhatIsNotBuried gives the functions a queue of dead letters that does not exist.

@@ -49,7 +49,7 @@ func refusedMessage(body string, attributes map[string]attribute) (code, reason 
 		return "InvalidParameterValue", fmt.Sprintf("Number of message attributes [%d] exceeds the allowed maximum [%d].", len(attributes), maxAttributes)
 	}
 	size := len(body)
-	texts := body
+	texts := []string{body}
 	for name, a := range attributes {
 		if a.StringValue == "" {
 			return "InvalidParameterValue", fmt.Sprintf("Message (user) attribute '%s' must contain a non-empty value of type 'String'.", name)
@@ -58,12 +58,12 @@ func refusedMessage(body string, attributes map[string]attribute) (code, reason 
 			return "InvalidParameterValue", fmt.Sprintf("The type of message (user) attribute '%s' is invalid here: %q.", name, a.DataType)
 		}
 		size += len(name) + len(a.DataType) + len(a.StringValue)
-		texts += a.StringValue
+		texts = append(texts, a.StringValue)
 	}
 	switch {
 	case size > maxMessageSize:
 		return "InvalidParameterValue", fmt.Sprintf("One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", maxMessageSize)
-	case strings.ContainsFunc(texts, forbidden):
+	case strings.ContainsFunc(strings.Join(texts, ""), forbidden):
 		return "InvalidMessageContents", "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF."
 	}
 	return "", ""

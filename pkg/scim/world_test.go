@@ -151,17 +151,17 @@ func (w *world) people(tb testing.TB) {
 	for _, id := range []string{carolID, daveID, erinID} {
 		w.offboard(tb, id)
 	}
-	w.switched(tb, aliceID, "00a2", guard.Deactivate, "scim")
-	w.switched(tb, carolID, "00c1", guard.Deactivate, "scim")
-	w.switched(tb, carolID, "00c2", guard.Deactivate, "api")
-	w.switched(tb, daveID, "00d1", guard.Deactivate, "api")
-	w.switched(tb, daveID, "00d2", guard.Deactivate, "scim") // And on again in the console.
+	w.switchedOff(tb, aliceID, "00a2", "scim")
+	w.switchedOff(tb, carolID, "00c1", "scim")
+	w.switchedOff(tb, carolID, "00c2", "api")
+	w.switchedOff(tb, daveID, "00d1", "api")
+	w.switchedOff(tb, daveID, "00d2", "scim") // And on again in the console.
 }
 
-// switched has the ledger remember the last change of a key.
-func (w *world) switched(tb testing.TB, id, key string, action guard.Action, source string) {
+// switchedOff has the ledger remember that a key was switched off.
+func (w *world) switchedOff(tb testing.TB, id, key, source string) {
 	tb.Helper()
-	change := guard.Change{Action: action, At: w.now(), OccurredAt: w.now(), Source: source}
+	change := guard.Change{Action: guard.Deactivate, At: w.now(), OccurredAt: w.now(), Source: source}
 	if err := w.ledger.Record(tb.Context(), id, guard.Memory{Changes: map[string]guard.Change{key: change}}); err != nil {
 		tb.Fatal(err)
 	}

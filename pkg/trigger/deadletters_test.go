@@ -117,7 +117,7 @@ func TestMessagesAreBuriedAtTheirLastTry(t *testing.T) {
 }
 
 func TestMessagesThatCannotBeBuriedFail(t *testing.T) {
-	denied := func(n int, _ *http.Request, _ string) (int, string) {
+	denied := func(n int) (int, string) {
 		if n == 2 {
 			return http.StatusForbidden, `{"__type":"com.amazonaws.sqs#AccessDenied"}`
 		}

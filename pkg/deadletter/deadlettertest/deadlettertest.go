@@ -32,7 +32,7 @@ type Attribute struct {
 type Queue struct {
 	// Answer answers the nth call in place of SQS, which does not take the letter then; an empty answer leaves it to SQS.
 	// May be nil.
-	Answer func(n int, r *http.Request, body string) (status int, answer string)
+	Answer func(n int) (status int, answer string)
 
 	mu      sync.Mutex
 	headers []http.Header
@@ -63,18 +63,18 @@ func (q *Queue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("%s %s: %v", r.Method, r.URL, err), http.StatusNotImplemented)
 		return
 	}
-	status, answer := q.take(r, string(body), letter)
+	status, answer := q.take(r.Header, letter)
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, answer) // a caller who has gone will say so
 }
 
-func (q *Queue) take(r *http.Request, body string, letter Letter) (status int, answer string) {
+func (q *Queue) take(header http.Header, letter Letter) (status int, answer string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.headers = append(q.headers, r.Header)
+	q.headers = append(q.headers, header)
 	if q.Answer != nil {
-		if status, answer := q.Answer(len(q.headers), r, body); answer != "" {
+		if status, answer := q.Answer(len(q.headers)); answer != "" {
 			return status, answer
 		}
 	}
