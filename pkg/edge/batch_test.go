@@ -1,0 +1,82 @@
+package edge_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"keyreeve/pkg/edge"
+	"keyreeve/pkg/guard"
+)
+
+func TestBatchSaysWhatToDeliverAgain(t *testing.T) {
+	const three = `{"Records":[{"messageId":"m0","body":"a"},{"messageId":"m1","body":"b"},{"messageId":"m2","body":"c"}]}`
+	tests := map[string]struct {
+		payload string
+		fail    string
+		// delivered are the bodies.
+		delivered string
+		want      string
+	}{
+		"none failed":       {three, "", "abc", `{"batchItemFailures":[]}`},
+		"the first failed":  {three, "a", "abc", `{"batchItemFailures":[{"itemIdentifier":"m0"}]}`},
+		"the second failed": {three, "b", "abc", `{"batchItemFailures":[{"itemIdentifier":"m1"}]}`},
+		"two failed":        {three, "ca", "abc", `{"batchItemFailures":[{"itemIdentifier":"m0"},{"itemIdentifier":"m2"}]}`},
+		"no messages":       {`{"Records":[]}`, "", "", `{"batchItemFailures":[]}`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var delivered string
+			answer, err := edge.Batch([]byte(tt.payload), func(m events.SQSMessage) error {
+				delivered += m.Body
+				if strings.Contains(tt.fail, m.Body) {
+					return errors.New(cause)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			diff(t, delivered, tt.delivered)
+			diff(t, string(answer), tt.want)
+		})
+	}
+}
+
+func TestBatchesThatAreRefused(t *testing.T) {
+	tests := map[string]struct{ payload, want string }{
+		"a record without messageId":        {`{"Records":[{"messageId":"m0"},{"body":"b"}]}`, "A record of the queue has no messageId."},
+		"a record whose messageId is empty": {`{"Records":[{"messageId":""}]}`, "A record of the queue has no messageId."},
+		"a record whose body is none":       {`{"Records":[{"messageId":"m0","body":5}]}`, "The payload cannot be read: Records[0].body must be a string."},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			answer, err := edge.Batch([]byte(tt.payload), func(m events.SQSMessage) error {
+				t.Errorf("delivered %+v of a batch that is refused", m)
+				return nil
+			})
+			if err == nil {
+				t.Fatalf("got %s, want an error", answer)
+			}
+			diff(t, *guard.AsError(err), guard.Error{Kind: guard.Invalid, Message: tt.want})
+		})
+	}
+}
+
+func TestGiveUp(t *testing.T) {
+	var log bytes.Buffer
+	err := edge.GiveUp(t.Context(), slog.New(slog.NewJSONHandler(&log, nil)), &guard.Error{
+		Kind: guard.Throttled, Message: "IONOS is busy.", Remedy: "Wait a minute.", RetryAfter: time.Minute, Err: errors.New(cause),
+	}, slog.String("message", "m0"))
+	diff(t, *guard.AsError(err), guard.Error{Kind: guard.Throttled, Message: "IONOS is busy. Wait a minute.", RetryAfter: time.Minute})
+	line := decode(t, log.Bytes())
+	delete(line, "time")
+	diff(t, line, map[string]any{
+		"level": "ERROR", "msg": "The request was not carried out.", "message": "m0", "kind": "throttled", "error": "IONOS is busy. (" + cause + ")",
+	})
+}
