@@ -277,25 +277,6 @@ func TestPayloadsThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestTheRemedyListsEveryMember keeps the list that a sender is shown in step with what is read.
-func TestTheRemedyListsEveryMember(t *testing.T) {
-	full := guard.Request{
-		Action: "a", User: "u", Keys: []string{"k"}, Reason: "r", Actor: guard.Actor{Kind: "k", Name: "n", Email: "e"}, Source: "s",
-		ID: "i", OccurredAt: now(), Offboarding: true, DryRun: true, Override: []guard.Rule{"r"}, Confirm: []string{"c"},
-		ReplyTo: guard.ReplyTo{Slack: "s"},
-	}
-	var l lifecycle
-	_, err := l.handler(guard.Deactivate).Invoke(t.Context(), []byte(`{"x":1}`))
-	if err == nil {
-		t.Fatal("an unknown member was accepted")
-	}
-	for member := range mustDecode[map[string]any](t, mustEncode(t, full)) {
-		if !strings.Contains(err.Error(), member) {
-			t.Errorf("%q does not name %s", err, member)
-		}
-	}
-}
-
 func TestDirectInvocationFails(t *testing.T) {
 	failing := &guard.Error{
 		Kind: guard.Throttled, Message: "IONOS is busy.", Remedy: "Wait a minute.", RetryAfter: time.Minute, Err: os.ErrDeadlineExceeded,
