@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,6 +109,20 @@ func TestALeaverWhoseClockIsAhead(t *testing.T) {
 	leaving.OccurredAt = w.now().Add(2 * time.Minute)
 	w.do(t, leaving)
 	want(t, "left", w.recall(t, alice).OffboardedAt, w.now())
+}
+
+// TestALeaverWhoseKeysAreNotFound: that is no news of a user who does not exist, which would end the request.
+func TestALeaverWhoseKeysAreNotFound(t *testing.T) {
+	w := newWorld(t)
+	w.alice(older)
+	w.api.Fault = func(r *http.Request) ionostest.Fault {
+		if strings.HasSuffix(r.URL.Path, "/s3keys") {
+			return ionostest.Status(http.StatusNotFound, 0)
+		}
+		return nil
+	}
+	_, err := w.Do(t.Context(), w.leaving())
+	want(t, "kind of the error", guard.KindOf(err), guard.Unavailable)
 }
 
 func TestALeaversKeyDoesNotGoBackOn(t *testing.T) {

@@ -92,6 +92,12 @@ func (l *Lifecycle) Do(ctx context.Context, req guard.Request) (guard.Result, er
 		return guard.Result{}, err
 	}
 	result, err := l.underLease(ctx, req, user, administers)
+	if req.Offboarding && !req.Actor.Person() && guard.KindOf(err) == guard.NotFound {
+		// The user was found a moment ago: this is not somebody who never had any keys, whom nobody needs to look at.
+		err = &guard.Error{
+			Kind: guard.Unavailable, Message: user.Email + " left, and IONOS found the user but not their keys.", Remedy: "Send the request again.", Err: err,
+		}
+	}
 	if err != nil {
 		return guard.Result{}, err
 	}
