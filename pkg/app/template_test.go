@@ -362,8 +362,10 @@ func TestTemplateFunctionsMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 	}
 	const people = "arn:AWS::Partition:ssm:AWS::Region:AWS::AccountId:parameter/keyreeve/people*"
 	readsPeople := slices.Concat(want["Webhook"], []string{"ssm:GetParameter " + people, "ssm:GetParametersByPath " + people})
-	if diff := cmp.Diff(readsPeople, permissions(t, map[string]string{"IdentityParameter": "/keyreeve/people"})["Webhook"]); diff != "" {
-		t.Errorf("permissions of Webhook with a map in Parameter Store (-want +got):\n%s", diff)
+	for _, name := range []string{"/keyreeve/people", "/keyreeve/people/"} {
+		if diff := cmp.Diff(readsPeople, permissions(t, map[string]string{"IdentityParameter": name})["Webhook"]); diff != "" {
+			t.Errorf("permissions of Webhook with a map in %s (-want +got):\n%s", name, diff)
+		}
 	}
 	if diff := cmp.Diff(want, permissions(t, nil)); diff != "" {
 		t.Errorf("permissions (-want +got):\n%s", diff)
@@ -645,6 +647,21 @@ func (s stack) value(t *testing.T, n *yaml.Node) any {
 			return s.value(t, n.Content[1])
 		}
 		return s.value(t, n.Content[2])
+	case "!Join":
+		var texts []string
+		for _, part := range n.Content[1].Content {
+			texts = append(texts, fmt.Sprint(s.value(t, part)))
+		}
+		return strings.Join(texts, n.Content[0].Value)
+	case "!Split":
+		parts := []any{}
+		for part := range strings.SplitSeq(fmt.Sprint(s.value(t, n.Content[1])), n.Content[0].Value) {
+			parts = append(parts, part)
+		}
+		return parts
+	case "!Select":
+		list, _ := s.value(t, n.Content[1]).([]any)
+		return list[s.value(t, n.Content[0]).(int)]
 	case "!Equals":
 		return s.value(t, n.Content[0]) == s.value(t, n.Content[1])
 	case "!Not":
