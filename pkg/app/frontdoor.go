@@ -27,7 +27,7 @@ func (f *frontDoor) Invoke(ctx context.Context, payload []byte) ([]byte, error) 
 	var batch struct {
 		Records jsontext.Value `json:"Records"`
 	}
-	if err := json.Unmarshal(payload, &batch); err == nil && batch.Records != nil {
+	if err := json.Unmarshal(payload, &batch, jsontext.AllowInvalidUTF8(true)); err == nil && batch.Records != nil {
 		return f.queue.Invoke(ctx, payload)
 	}
 	return f.http.Invoke(ctx, payload)

@@ -167,9 +167,13 @@ func TestTheFrontDoorLeadsTo(t *testing.T) {
 			events.SQSEvent{Records: []events.SQSMessage{{MessageId: "m2", Body: `{"source":"aws.partner/example.com/k","id":"e2","detail-type":"x","detail":{}}`}}},
 			0, `"itemIdentifier":"m2"`, nil,
 		},
+		{"a message that is no UTF-8", json.RawMessage("{\"Records\":[{\"messageId\":\"m3\",\"body\":\"\xff\"}]}"), 0, `"itemIdentifier":"m3"`, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			payload, err := json.Marshal(test.payload)
+			if raw, ok := test.payload.(json.RawMessage); ok {
+				payload = raw
+			}
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -123,9 +123,11 @@ type bamboohrNames []string
 
 // UnmarshalJSON reads a list or an object.
 func (n *bamboohrNames) UnmarshalJSON(data []byte) error {
-	var list []string
+	var list []text
 	if json.Unmarshal(data, &list) == nil {
-		*n = list
+		for _, name := range list {
+			*n = append(*n, string(name))
+		}
 		return nil
 	}
 	var object map[string]string

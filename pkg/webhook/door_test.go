@@ -157,6 +157,22 @@ func TestRepeats(t *testing.T) {
 
 // TestRepeatsAtOnce sends one message many times at the same moment. Some may get past the memory, which then hides
 // nothing: their requests are those of one event.
+// A message of GitHub's would be new whenever it is played back, also when the map has the person, who may be back by then.
+func TestUnmappedRepeatWithoutATime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	call := w.serve(t)
+	body := payload(t, "github/member_removed.json")
+	for range 3 {
+		call(http.MethodPost, "github", w.signed("github", body), body)
+	}
+	w.know(t, people{"github:octocat": "alice@example.com"})
+	call(http.MethodPost, "github", w.signed("github", body), body)
+	if got, waiting := len(w.bus.Requests()), len(w.bus.Unmapped()); got != 0 || waiting != 1 {
+		t.Errorf("%d requests, and %d without a user, want 0 and 1", got, waiting)
+	}
+}
+
 func TestRepeatsAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

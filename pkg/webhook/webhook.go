@@ -180,8 +180,8 @@ func (d *Door) accept(ctx context.Context, name, digest string, dated bool, orde
 	if err != nil {
 		return later(err)
 	}
-	if !mapped {
-		return nil // It is worth sending again once the map has who is meant.
+	if !mapped && dated {
+		return nil // It is worth sending again once the map has who is meant. One without a time would be new every time.
 	}
 	// The requests are on the bus. Where this fails, a repeat is carried out as well, and changes nothing.
 	if err := d.Repeats.Remember(ctx, digest, d.Clock().Add(d.Memory)); err != nil {
