@@ -125,17 +125,20 @@ func httpCall(method, path, contentType string, header http.Header, body string)
 	return call
 }
 
-// awsAtADistance stands in for EventBridge, which takes everything, and for a table, which takes everything and has
-// nothing.
+// awsAtADistance stands in for EventBridge and for a table.
 func awsAtADistance(w http.ResponseWriter, r *http.Request) {
 	switch service, _, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); service {
 	case "AWSEvents":
 		slow(busTrip, http.HandlerFunc(putEvents)).ServeHTTP(w, r)
 	case "DynamoDB_20120810":
-		time.Sleep(tableTrip)
-		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-		_, _ = w.Write([]byte("{}")) // a caller who has gone will say so
+		slow(tableTrip, http.HandlerFunc(emptyTable)).ServeHTTP(w, r)
 	default:
 		w.WriteHeader(http.StatusNotImplemented)
 	}
+}
+
+// emptyTable takes everything and has nothing.
+func emptyTable(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	_, _ = w.Write([]byte("{}")) // a caller who has gone will say so
 }
