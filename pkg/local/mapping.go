@@ -74,12 +74,12 @@ func (m *mapping) deliver(ctx context.Context, batch []*message) {
 	}
 	again := m.delay(err, start)
 	for _, msg := range batch {
-		outcome := fmt.Sprintf("done in %v", since(start))
+		outcome, times := fmt.Sprintf("done in %v", since(start)), msg.received // A message that failed may be in other hands.
 		switch {
 		case err == nil && !slices.Contains(failures, msg.id):
 			m.queue.done(msg)
 		case m.queue.failed(msg, again):
-			outcome = fmt.Sprintf("failed in %v, the %d. time → %s", since(start), msg.received, m.queue.spec.deadLetters)
+			outcome = fmt.Sprintf("failed in %v, the %d. time → %s", since(start), times, m.queue.spec.deadLetters)
 		default:
 			outcome = fmt.Sprintf("failed in %v, again in %v", since(start), again)
 		}
