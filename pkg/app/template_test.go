@@ -660,8 +660,12 @@ func (s stack) value(t *testing.T, n *yaml.Node) any {
 		}
 		return parts
 	case "!Select":
-		list, _ := s.value(t, n.Content[1]).([]any)
-		return list[s.value(t, n.Content[0]).(int)]
+		list, isList := s.value(t, n.Content[1]).([]any)
+		index, isNumber := s.value(t, n.Content[0]).(int)
+		if !isList || !isNumber || index >= len(list) {
+			t.Fatalf("template.yaml:%d: this test cannot select %s", n.Line, n.Content[0].Value)
+		}
+		return list[index]
 	case "!Equals":
 		return s.value(t, n.Content[0]) == s.value(t, n.Content[1])
 	case "!Not":
