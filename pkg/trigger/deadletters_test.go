@@ -144,23 +144,27 @@ func TestMessagesThatCannotBeBuriedFail(t *testing.T) {
 	}
 }
 
-// The time of an invocation is enough for a request that never ends, for saying so, and for the answer.
+// The time of an invocation is enough for requests that never end, for saying so of each, and for the answer.
 func TestLastTriesLeaveTimeToBury(t *testing.T) {
-	const whole = time.Minute
+	const (
+		whole   = time.Minute
+		burying = whole - 2300*time.Millisecond
+		both    = `[{"itemIdentifier":"m0"},{"itemIdentifier":"m1"}]`
+	)
 	for name, tt := range map[string]struct {
 		times     string
-		silent    bool          // SQS does not answer
-		tried     time.Duration // how long the request may take
+		silent    bool            // SQS does not answer
+		tried     []time.Duration // when the time of each request is over
 		answered  time.Duration
 		letters   int
-		delivered string
+		delivered string // again
 	}{
-		"no last try":             {"4", false, whole, whole, 0, `[{"itemIdentifier":"m0"}]`},
-		"a last try":              {"5", false, whole - 2300*time.Millisecond, whole - 2300*time.Millisecond, 1, `[]`},
-		"and SQS does not answer": {"5", true, whole - 2300*time.Millisecond, whole - 300*time.Millisecond, 0, `[{"itemIdentifier":"m0"}]`},
+		"no last try":             {"4", false, []time.Duration{whole, whole}, whole, 0, both},
+		"a last try":              {"5", false, []time.Duration{burying, burying}, burying, 2, `[]`},
+		"and SQS does not answer": {"5", true, []time.Duration{burying, whole - 300*time.Millisecond}, whole - 300*time.Millisecond, 0, both},
 	} {
 		t.Run(name, func(t *testing.T) {
-			payload := received(t, tt.times, `{"user":"alice@example.com"}`)
+			payload := received(t, tt.times, `{"user":"alice@example.com"}`, `{"user":"bob@example.com"}`)
 			synctest.Test(t, func(t *testing.T) {
 				var buried deadlettertest.Queue
 				var transport http.RoundTripper = direct{&buried}
@@ -173,17 +177,18 @@ func TestLastTriesLeaveTimeToBury(t *testing.T) {
 				handler := l.handler(guard.Deactivate)
 				handler.DeadLetters = deadLetters("http://queue.test", transport)
 				start := time.Now()
-				var tried time.Duration
+				var tried []time.Duration
 				handler.Do = func(ctx context.Context, _ guard.Request) (guard.Result, error) {
 					<-ctx.Done()
-					tried = time.Since(start)
+					tried = append(tried, time.Since(start))
 					return guard.Result{}, ctx.Err()
 				}
 				answer, err := handler.Invoke(ctx, payload)
 				if err != nil {
 					t.Fatal(err)
 				}
-				diff(t, []time.Duration{tried, time.Since(start)}, []time.Duration{tt.tried, tt.answered})
+				diff(t, tried, tt.tried)
+				diff(t, time.Since(start), tt.answered)
 				diff(t, string(answer), `{"batchItemFailures":`+tt.delivered+`}`)
 				diff(t, len(buried.Letters()), tt.letters)
 				for _, letter := range buried.Letters() {
