@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"strings"
@@ -64,8 +65,11 @@ func (q *Queue) deliver(ctx context.Context, record events.SQSMessage) error {
 		q.Desk.ignore(ctx, name)
 		return nil
 	}
+	// EventBridge gives every event an id. Whoever sends one to the queue by hand may not, and the queue's is the same at
+	// each delivery.
+	signed := signature.Signed{ID: cmp.Or(event.ID, record.MessageId), At: event.Time}
 	for i, o := range orders {
-		orders[i] = o.complete(name, signature.Signed{ID: event.ID, At: event.Time}, q.Clock().UTC())
+		orders[i] = o.complete(name, signed, q.Clock().UTC())
 	}
 	_, err = q.Desk.take(ctx, name, orders)
 	return err

@@ -115,6 +115,19 @@ func TestOktaPartner(t *testing.T) {
 	})
 }
 
+// An event that somebody sends to the queue by hand may have no id at all. Its request has that of the message, so that it
+// is the same event however often it is delivered.
+func TestPartnerWithoutID(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	message := strings.NewReplacer(eventID, "", `"uuid"`, `"x"`).Replace(event(oktaSource, oktaLog(t)))
+	w.deliver(t, "no JSON", message)
+	w.now = w.now.Add(time.Minute)
+	w.deliver(t, "no JSON", message)
+	alice := left("okta", "alice@example.com", "1", "2026-11-22T11:59:53.77Z", "Okta: user.lifecycle.deactivate")
+	diff(t, "requests", []guard.Request{alice, alice}, w.arrived())
+}
+
 // TestWaiting is about a request that waits for the identity map: it is announced when it comes, delivered again as long
 // as nobody knows who is meant, and carried out as it came once somebody does.
 func TestWaiting(t *testing.T) {
@@ -191,6 +204,7 @@ func FuzzQueue(f *testing.F) {
 	f.Add(event("keyreeve", `{"sender":"github","people":["octocat"],"request":{"action":"deactivate","user":"","source":"github","id":"1"}}`))
 	f.Add(event("keyreeve", `{"sender":"github","people":null,"request":{}}`))
 	f.Add(event("aws.partner/example.com/x", `{}`))
+	f.Add(`{"source":"aws.partner/auth0.com/","detail":{"data":{"type":"sdu"}}}`)
 	f.Add(`{"source":"aws.partner/okta.com/","time":"0000-01-01T00:00:00+01:00","detail":{}}`)
 	fuzzQueue(f)
 }
