@@ -63,7 +63,7 @@ func frontDoors(ctx context.Context, dir string) (rows table, err error) {
 		}
 		rows = append(rows, row{
 			what: fmt.Sprintf("Answer to %s, %d at once, 99th percentile", sender.what, callers),
-			how: fmt.Sprintf("%d calls, median %s; bus at %d ms, table at %d ms, IONOS at %d ms",
+			how: fmt.Sprintf("%d calls after the first of each process, median %s; bus at %d ms, table at %d ms, IONOS at %d ms",
 				len(times), milliseconds(median(times)), busTrip.Milliseconds(), tableTrip.Milliseconds(), trip.Milliseconds()),
 			value: float64(slices.Sorted(slices.Values(times))[len(times)*99/100]) / float64(time.Millisecond), limit: 300, form: "%.0f ms",
 		})
@@ -78,10 +78,11 @@ func frontDoors(ctx context.Context, dir string) (rows table, err error) {
 	}), nil
 }
 
-// callAtOnce lets each door be called once a round, all at the same time, and returns how long each answer took.
+// callAtOnce lets each door be called once a round, all at the same time, and returns how long each answer took. The
+// first round does not count: in it fifty processes on one machine open their connections at once.
 func callAtOnce(doors []*function, call func(serial int) events.APIGatewayV2HTTPRequest, status int) ([]time.Duration, error) {
-	times := make([]time.Duration, rounds*len(doors))
-	for round := range rounds {
+	times := make([]time.Duration, (1+rounds)*len(doors))
+	for round := range 1 + rounds {
 		var group errgroup.Group
 		for i, door := range doors {
 			serial := round*len(doors) + i
@@ -98,7 +99,7 @@ func callAtOnce(doors []*function, call func(serial int) events.APIGatewayV2HTTP
 			return nil, err
 		}
 	}
-	return times, nil
+	return times[len(doors):], nil
 }
 
 // hook is a message that nobody sent before.
