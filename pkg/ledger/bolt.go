@@ -165,6 +165,25 @@ func (b *Bolt) Remember(ctx context.Context, digest string, until time.Time) err
 	})
 }
 
+// Claim remembers the event like Remember and reports whether that is holder's doing: of several who claim an event, the
+// first one holds it, however often they ask. One that was only remembered is nobody's.
+func (b *Bolt) Claim(ctx context.Context, digest, holder string, until time.Time) (held bool, err error) {
+	err = b.update(ctx, func(tx *bbolt.Tx) error {
+		event, err := get[eventItem](tx, eventsBucket, digest)
+		if err != nil {
+			return err
+		}
+		if held = event.claim(holder, until, b.clock()); !held {
+			return nil
+		}
+		if err := put(tx, eventsBucket, digest, event); err != nil {
+			return err
+		}
+		return forgetEvents(tx, b.clock())
+	})
+	return err == nil && held, err
+}
+
 // forgetEvents deletes the events that do not count any more, so that the file does not grow for ever. An item that
 // cannot be read stays: it is an error for whoever asks for that event, and for nobody else.
 func forgetEvents(tx *bbolt.Tx, now time.Time) error {

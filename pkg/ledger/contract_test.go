@@ -26,6 +26,7 @@ type Ledger interface {
 	Reserve(ctx context.Context, changes, limit int) (already int, err error)
 	Seen(ctx context.Context, digest string) (bool, error)
 	Remember(ctx context.Context, digest string, until time.Time) error
+	Claim(ctx context.Context, digest, holder string, until time.Time) (held bool, err error)
 }
 
 // clock is a time that a test moves by hand.
@@ -75,6 +76,7 @@ func testLedger(t *testing.T, open opener) {
 		_, recallErr := l.Recall(ctx, alice)
 		_, reserveErr := l.Reserve(ctx, 1, 0)
 		_, seenErr := l.Seen(ctx, event)
+		_, claimErr := l.Claim(ctx, event, "first", noon().Add(time.Hour))
 		for call, err := range map[string]error{
 			"Acquire":  l.Acquire(ctx, alice, "first", time.Minute),
 			"Release":  l.Release(ctx, alice, "first"),
@@ -82,6 +84,7 @@ func testLedger(t *testing.T, open opener) {
 			"Recall":   recallErr,
 			"Reserve":  reserveErr,
 			"Seen":     seenErr,
+			"Claim":    claimErr,
 			"Remember": l.Remember(ctx, event, noon().Add(time.Hour)),
 		} {
 			if guard.KindOf(err) != guard.Unavailable {
@@ -507,6 +510,41 @@ func testEvents(t *testing.T, open opener) {
 		wantMemory(t, l, alice, guard.Memory{})
 		acquire(t, l, alice, "second")
 	})
+	t.Run("an event is claimed by the first, and by nobody else until it is forgotten", func(t *testing.T) {
+		c, l := open.start(t)
+		until := noon().Add(time.Hour)
+		wantClaim(t, l, "first", until, true)
+		wantClaim(t, l, "second", until, false)
+		wantClaim(t, l, "first", until.Add(time.Hour), true)
+		wantSeen(t, l, event, true)
+		c.advance(2*time.Hour - time.Nanosecond)
+		wantClaim(t, l, "second", until.Add(2*time.Hour), false)
+		c.advance(time.Nanosecond)
+		wantClaim(t, l, "second", until.Add(2*time.Hour), true)
+		wantClaim(t, l, "first", until.Add(2*time.Hour), false)
+	})
+	t.Run("an event that was remembered cannot be claimed", func(t *testing.T) {
+		_, l := open.start(t)
+		remember(t, l, event, noon().Add(time.Hour))
+		wantClaim(t, l, "first", noon().Add(time.Hour), false)
+	})
+	t.Run("of many who claim an event at once one holds it", func(t *testing.T) {
+		const many = 12
+		_, l := open.start(t)
+		var holders atomic.Int64
+		together(many, func(i int) {
+			held, err := l.Claim(t.Context(), event, fmt.Sprint(i), noon().Add(time.Hour))
+			if err != nil {
+				t.Errorf("Claim: %v", err)
+			}
+			if held {
+				holders.Add(1)
+			}
+		})
+		if got := holders.Load(); got != 1 {
+			t.Errorf("%d hold the event, want 1", got)
+		}
+	})
 	t.Run("of many who remember an event at once the longest counts", func(t *testing.T) {
 		const many = 12
 		c, l := open.start(t)
@@ -591,6 +629,17 @@ func remember(t *testing.T, l Ledger, digest string, until time.Time) {
 	t.Helper()
 	if err := l.Remember(t.Context(), digest, until); err != nil {
 		t.Fatalf("Remember %s: %v", digest, err)
+	}
+}
+
+func wantClaim(t *testing.T, l Ledger, holder string, until time.Time, want bool) {
+	t.Helper()
+	got, err := l.Claim(t.Context(), event, holder, until)
+	if err != nil {
+		t.Fatalf("Claim by %s: %v", holder, err)
+	}
+	if got != want {
+		t.Fatalf("Claim by %s = %t, want %t", holder, got, want)
 	}
 }
 

@@ -165,6 +165,16 @@ func (d *DynamoDB) Remember(ctx context.Context, digest string, until time.Time)
 	return change(ctx, d.table, eventID(digest), w, func(event *eventItem) error { event.extend(until); return nil })
 }
 
+// Claim is [Bolt.Claim]. One that is sent again because the answer was lost finds its own holder.
+func (d *DynamoDB) Claim(ctx context.Context, digest, holder string, until time.Time) (held bool, err error) {
+	w := writing{attempts: attempts, expires: until.Add(keptFor)}
+	err = change(ctx, d.table, eventID(digest), w, func(event *eventItem) error {
+		held = event.claim(holder, until, d.clock())
+		return nil
+	})
+	return err == nil && held, err
+}
+
 // The ids of the items.
 const changesID = "counters/changes"
 

@@ -11,7 +11,7 @@
 //	users/<user id>   {"offboardedAt": time, "buckets": {"ownership", "at"}, "changes": {"<key id>": guard.Change}, "refusals": {"<key id>": guard.Refusal}, "attempts": {"<key id>": guard.Attempt}}
 //	leases/<user id>  {"holder": "…", "until": time}
 //	counters/changes  {"<minutes since 1970>": number of changes in that minute}
-//	events/<digest>   {"until": time}
+//	events/<digest>   {"until": time, "holder": "…"}
 //
 // Times are RFC 3339 in UTC. Members whose value is not known are left out. No item ever holds a secret. An item that
 // cannot be read is an error, never taken for none: nobody would be offboarded any more. A digest is the front door's
@@ -212,9 +212,20 @@ func (c counterItem) total() int {
 	return sum
 }
 
-// eventItem says how long an event is remembered. It counts for nothing from Until on.
+// eventItem says how long an event is remembered, and who claimed it where somebody did. It counts for nothing from Until on.
 type eventItem struct {
-	Until time.Time `json:"until"`
+	Until  time.Time `json:"until"`
+	Holder string    `json:"holder,omitempty"`
+}
+
+// claim makes the event the holder's, unless it counts and is another's or nobody's, and reports whether it is.
+func (e *eventItem) claim(holder string, until, now time.Time) (held bool) {
+	if e.counts(now) && e.Holder != holder {
+		return false
+	}
+	e.Holder = holder
+	e.extend(until)
+	return true
 }
 
 func (e *eventItem) extend(until time.Time) {
