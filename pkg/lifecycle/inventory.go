@@ -32,17 +32,9 @@ type InventoryKey struct {
 
 // Inventory shows the keys of a user, named by e-mail address or UUID, to the actor.
 func (r Reader) Inventory(ctx context.Context, ref string, actor guard.Actor) (Inventory, error) {
-	req := guard.Request{User: ref, Actor: actor}
-	user, administers, err := r.who(ctx, req)
+	user, administers, err := r.admit(ctx, ref, actor)
 	if err != nil {
 		return Inventory{}, err
-	}
-	if !guard.Permitted(actor, user, administers) {
-		return Inventory{}, &guard.Error{
-			Kind:    guard.Forbidden,
-			Message: actor.String() + " is neither the owner nor an administrator of the contract and may see their own keys only.",
-			Remedy:  "Ask an administrator, or have the actor added to KEYREEVE_OPERATORS.",
-		}
 	}
 	reading, err := r.read(ctx, user, administers)
 	if err != nil {
@@ -57,6 +49,25 @@ func (r Reader) Inventory(ctx context.Context, ref string, actor guard.Actor) (I
 		inventory.Keys[i] = r.describe(k, reading, actor)
 	}
 	return inventory, nil
+}
+
+// Admit reports whether the actor may see and change the keys of a user, named by e-mail address or UUID: an error of kind
+// [guard.Forbidden] says that they may not.
+func (r Reader) Admit(ctx context.Context, ref string, actor guard.Actor) error {
+	_, _, err := r.admit(ctx, ref, actor)
+	return err
+}
+
+func (r Reader) admit(ctx context.Context, ref string, actor guard.Actor) (user guard.User, administers bool, err error) {
+	user, administers, err = r.who(ctx, guard.Request{User: ref, Actor: actor})
+	if err != nil || guard.Permitted(actor, user, administers) {
+		return user, administers, err
+	}
+	return guard.User{}, false, &guard.Error{
+		Kind:    guard.Forbidden,
+		Message: actor.String() + " is neither the owner nor an administrator of the contract and may see their own keys only.",
+		Remedy:  "Ask an administrator, or have the actor added to KEYREEVE_OPERATORS.",
+	}
 }
 
 func (r Reader) describe(k guard.Key, reading guard.Reading, actor guard.Actor) InventoryKey {

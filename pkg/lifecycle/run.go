@@ -148,7 +148,7 @@ func (r run) act(ctx context.Context, reading guard.Reading, verdicts []guard.Ve
 	writes.SetLimit(writesAtOnce)
 	for i, v := range verdicts {
 		if !v.Allowed() {
-			results[i] = guard.KeyResult{ID: v.KeyID, Outcome: v.Outcome, Rule: v.Rule, Message: v.Message, Remedy: v.Remedy, Active: v.Key.Active}
+			results[i] = withheld(v)
 			continue
 		}
 		writes.Go(func() error {
@@ -161,6 +161,16 @@ func (r run) act(ctx context.Context, reading guard.Reading, verdicts []guard.Ve
 	}
 	_ = writes.Wait() // Each write's error is part of its result.
 	return results, owned
+}
+
+// withheld is the outcome of a key that the guard did not let through.
+func withheld(v guard.Verdict) guard.KeyResult {
+	return guard.KeyResult{ID: v.KeyID, Outcome: v.Outcome, Rule: v.Rule, Message: v.Message, Remedy: v.Remedy, Active: v.Key.Active}
+}
+
+// done is the outcome of a key that was changed as the request has it.
+func (r run) done(v guard.Verdict) guard.KeyResult {
+	return guard.KeyResult{ID: v.KeyID, Outcome: guard.Changed, Overridden: v.Overridden, Active: r.req.Action == guard.Activate}
 }
 
 // witness returns the id of the key that has to stay active until it is known whether its user owns buckets: the
@@ -197,14 +207,13 @@ func (r run) write(ctx context.Context, user guard.User, v guard.Verdict) guard.
 	} else {
 		err = r.Keys.SwitchKey(ctx, user.ID, v.KeyID, r.req.Action == guard.Activate)
 	}
-	done := guard.KeyResult{ID: v.KeyID, Outcome: guard.Changed, Overridden: v.Overridden, Active: r.req.Action == guard.Activate}
 	switch {
 	case err == nil:
-		return done
+		return r.done(v)
 	case r.req.Action == guard.Activate || guard.KindOf(err) != guard.NotFound || !r.gone(ctx, user, v.KeyID):
 		return failed(v.KeyID, err, v.Key.Active)
 	case r.req.Action == guard.Delete:
-		return done // The first of two attempts was carried out, and its answer was lost.
+		return r.done(v) // The first of two attempts was carried out, and its answer was lost.
 	default:
 		return guard.KeyResult{ID: v.KeyID, Outcome: guard.Unchanged, Message: "The key was deleted elsewhere in the meantime."}
 	}
