@@ -1,6 +1,6 @@
 // Package bus puts what Keyreeve has to say on an EventBridge bus: requests, which a rule takes to the queue of the
-// function that carries them out; requests whose user nobody knows yet, which wait in another; and the outcomes of
-// finished requests, which notify and everybody else may listen to. The front doors publish, the lifecycle announces.
+// function that carries them out; requests whose user nobody knows yet, which wait in another; what people write in chat;
+// and the outcomes of finished requests, which notify and everybody else may listen to. The front doors publish, the lifecycle announces.
 package bus
 
 import (
@@ -24,6 +24,7 @@ const (
 	detailFinished = "Key Operation Finished"
 	detailRequest  = "Key Operation Requested"
 	detailUnmapped = "Key Operation Unmapped"
+	detailChat     = "Chat Message Received"
 )
 
 // Config says which bus, and how to reach it.
@@ -79,6 +80,12 @@ func (b *Bus) Publish(ctx context.Context, requests ...guard.Request) error {
 // PublishUnmapped puts requests on the bus whose user is not known yet, like Publish.
 func (b *Bus) PublishUnmapped(ctx context.Context, requests ...guard.Unmapped) error {
 	return publish(ctx, b, detailUnmapped, requests)
+}
+
+// PublishChat puts a message on the bus that a person wrote in chat, like Publish. What it looks like is between those who
+// send and those who receive it.
+func (b *Bus) PublishChat(ctx context.Context, message any) error {
+	return publish(ctx, b, detailChat, []any{message})
 }
 
 func publish[T any](ctx context.Context, b *Bus, detailType string, details []T) error {

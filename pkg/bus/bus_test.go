@@ -248,6 +248,17 @@ func TestPublishUnmappedOnTheWire(t *testing.T) {
 	}
 }
 
+func TestPublishChatOnTheWire(t *testing.T) {
+	t.Parallel()
+	e := newEventBridge(t)
+	if err := e.bus(t).PublishChat(t.Context(), map[string]string{"text": "help"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.taken[0]; got.DetailType != "Chat Message Received" || got.Source != "keyreeve" || got.Detail != `{"text":"help"}` {
+		t.Errorf("the event is %+v", got)
+	}
+}
+
 func TestPublishNothingCallsNobody(t *testing.T) {
 	t.Parallel()
 	e := newEventBridge(t)

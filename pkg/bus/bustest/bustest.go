@@ -26,6 +26,7 @@ type arrivals struct {
 	finished []guard.Finished
 	requests []guard.Request
 	unmapped []guard.Unmapped
+	chat     []json.RawMessage
 }
 
 // Finished returns the outcomes that were announced, in the order they arrived.
@@ -47,6 +48,13 @@ func (b *Bus) Unmapped() []guard.Unmapped {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.arrivals.unmapped)
+}
+
+// Chat returns the messages from chat that were published, in the order they arrived.
+func (b *Bus) Chat() []json.RawMessage {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.arrivals.chat)
 }
 
 // Refuse makes the bus turn down everything from here on.
@@ -94,6 +102,8 @@ func (a *arrivals) add(e entry) error {
 		return decode(e.Detail, &a.requests)
 	case "Key Operation Unmapped":
 		return decode(e.Detail, &a.unmapped)
+	case "Chat Message Received":
+		return decode(e.Detail, &a.chat)
 	default:
 		return fmt.Errorf("nobody listens to %q", e.DetailType)
 	}
