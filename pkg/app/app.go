@@ -34,7 +34,9 @@ func NewAction(ctx context.Context, action guard.Action) (lambda.Handler, error)
 	if err != nil {
 		return nil, err
 	}
-	return &trigger.Handler{Action: action, Do: parts.do, DeadLetters: parts.deadLetters, Clock: time.Now, Logger: parts.Logger}, nil
+	return &trigger.Handler{
+		Action: action, Do: parts.do, DeadLetters: parts.deadLetters, Bus: parts.Bus, Clock: time.Now, Logger: parts.Logger,
+	}, nil
 }
 
 // NewInventory returns the handler of the function that shows a user's keys.

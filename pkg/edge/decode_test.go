@@ -124,7 +124,8 @@ func everything() guard.Request {
 		Action: guard.Deactivate, User: "alice@example.com", Keys: []string{"00e1"}, Reason: "left",
 		Actor:  guard.Actor{Kind: guard.ChatOps, Name: "bob", Email: "bob@example.com"},
 		Source: "slack", ID: "evt-1", OccurredAt: time.Date(2026, time.November, 22, 9, 30, 0, 0, time.UTC), Offboarding: true, DryRun: true,
-		Override: []guard.Rule{guard.BlastRadius}, Confirm: []string{"00e1"}, ReplyTo: guard.ReplyTo{Slack: "https://hooks.slack.com/x"},
+		Override: []guard.Rule{guard.BlastRadius}, Confirm: []string{"00e1"}, ApprovedBy: guard.Actor{Kind: guard.ChatOps, Name: "carol", Email: "carol@example.com"},
+		ReplyTo: guard.ReplyTo{Slack: "https://hooks.slack.com/x", Channel: "C1"},
 	}
 }
 
@@ -138,7 +139,7 @@ func TestReadRequest(t *testing.T) {
 			data: `{"action":"deactivate","user":"alice@example.com","keys":["00e1"],"reason":"left",
 				"actor":{"kind":"chatops","name":"bob","email":"bob@example.com"},"source":"slack","id":"evt-1",
 				"occurredAt":"2026-11-22T10:30:00+01:00","offboarding":true,"dryRun":true,"override":["blast_radius"],
-				"confirm":["00e1"],"replyTo":{"slack":"https://hooks.slack.com/x"}}`,
+				"confirm":["00e1"],"approvedBy":{"kind":"chatops","name":"carol","email":"carol@example.com"},"replyTo":{"slack":"https://hooks.slack.com/x","channel":"C1"}}`,
 			want: everything(),
 		},
 		"nothing, for the envelope to complete": {data: `{}`},
@@ -181,7 +182,7 @@ func FuzzReadRequest(f *testing.F) {
 	f.Add([]byte(`{"user":"alice@example.com"}`))
 	f.Add([]byte(`{"action":"delete","user":"alice@example.com","keys":["00e1"],"reason":"left","actor":{"kind":"chatops","name":"bob",` +
 		`"email":"bob@example.com"},"source":"slack","id":"evt-1","occurredAt":"2026-11-22T10:30:00.5+01:00","offboarding":true,` +
-		`"dryRun":true,"override":["blast_radius"],"confirm":["00e1"],"replyTo":{"slack":"https://hooks.slack.com/x"}}`))
+		`"dryRun":true,"override":["blast_radius"],"confirm":["00e1"],"approvedBy":{"kind":"chatops","name":"carol","email":"carol@example.com"},"replyTo":{"slack":"https://hooks.slack.com/x","channel":"C1"}}`))
 	f.Add([]byte(`{"user":"\u0000\ud83d\ude00","actor":{},"confirm":[],"occurredAt":"0001-01-01T00:00:00Z"}`))
 	f.Add([]byte(`{"user":"alice@example.com","keys":[]}`))
 	f.Add([]byte(`{"user":"alice@example.com","keys":null}`))

@@ -58,7 +58,7 @@ func ReadRequest(data []byte) (guard.Request, error) {
 	var request guard.Request
 	form := Form{
 		Name:    "The request",
-		Members: "action, user, keys, reason, actor (kind, name, email), source, id, occurredAt, offboarding, dryRun, override, confirm and replyTo (slack)",
+		Members: "action, user, keys, reason, actor (kind, name, email), approvedBy (likewise), source, id, occurredAt, offboarding, dryRun, override, confirm and replyTo (slack, channel)",
 	}
 	if err := DecodeStrictly(data, &request, form); err != nil {
 		return guard.Request{}, err

@@ -82,9 +82,11 @@ type Change struct {
 	// OccurredAt is the time of the event that asked for it: what later events are compared with.
 	OccurredAt time.Time `json:"occurredAt"`
 	Actor      Actor     `json:"actor"`
-	Reason     string    `json:"reason,omitempty"`
-	Source     string    `json:"source,omitempty"`
-	RequestID  string    `json:"requestId"`
+	// ApprovedBy is the second person, where one had to agree.
+	ApprovedBy Actor  `json:"approvedBy,omitzero"`
+	Reason     string `json:"reason,omitempty"`
+	Source     string `json:"source,omitempty"`
+	RequestID  string `json:"requestId"`
 	// Overridden names the rules that would have refused the change and were overridden.
 	Overridden []Rule `json:"overridden,omitempty"`
 	// Events are the last events that decided on the key, by [Request.Event], whether it had to be switched or not: when

@@ -64,6 +64,8 @@ func (a Actor) String() string {
 type ReplyTo struct {
 	// Slack is a response_url, always on hooks.slack.com.
 	Slack string `json:"slack,omitempty"`
+	// Channel is the id of the Slack channel in which it was asked.
+	Channel string `json:"channel,omitempty"`
 }
 
 // Request is one action on one user's access keys: a Lambda payload, a queue message and the detail of an event
@@ -76,6 +78,8 @@ type Request struct {
 	Keys   []string `json:"keys,omitempty"`
 	Reason string   `json:"reason,omitempty"`
 	Actor  Actor    `json:"actor,omitzero"`
+	// ApprovedBy is the second person, where one had to agree. Whoever makes the request has made sure of that.
+	ApprovedBy Actor `json:"approvedBy,omitzero"`
 	// Source names the sender: "okta", "api", "bus".
 	Source string `json:"source,omitempty"`
 	// ID is the sender's id of the event, the same whenever it is sent again.
@@ -172,7 +176,10 @@ func (r Request) Validate(now time.Time) error {
 		{"id", r.ID},
 		{"actor.name", r.Actor.Name},
 		{"actor.email", r.Actor.Email},
+		{"approvedBy.name", r.ApprovedBy.Name},
+		{"approvedBy.email", r.ApprovedBy.Email},
 		{"replyTo.slack", r.ReplyTo.Slack},
+		{"replyTo.channel", r.ReplyTo.Channel},
 	} {
 		if !printable(text.value) {
 			problem("%s must be at most %d printable characters", text.field, maxTextLength)
@@ -182,6 +189,9 @@ func (r Request) Validate(now time.Time) error {
 	case Operator, ChatOps, System, Schedule:
 	default:
 		problem("actor.kind must be operator, chatops, system or schedule, not %.80q", r.Actor.Kind)
+	}
+	if r.ApprovedBy != (Actor{}) && !r.ApprovedBy.Person() {
+		problem("approvedBy.kind must be operator or chatops, not %.80q", r.ApprovedBy.Kind)
 	}
 	switch _, err := r.OccurredAt.MarshalText(); {
 	case err != nil:

@@ -41,6 +41,11 @@ func TestValidate(t *testing.T) {
 		"a reply to Slack":           {func(r *guard.Request) { r.ReplyTo.Slack = "https://hooks.slack.com/commands/1/2" }, ""},
 		"a reply elsewhere":          {func(r *guard.Request) { r.ReplyTo.Slack = "https://hooks.slack.com.example.com/1" }, "replyTo"},
 		"a reply with a user":        {func(r *guard.Request) { r.ReplyTo.Slack = "https://x@hooks.slack.com/1" }, "replyTo"},
+		"a second person":            {func(r *guard.Request) { r.ApprovedBy = guard.Actor{Kind: guard.ChatOps, Email: "carol@example.com"} }, ""},
+		"a second who is nobody":     {func(r *guard.Request) { r.ApprovedBy = guard.Actor{Kind: guard.System, Name: "hr"} }, "approvedBy.kind"},
+		"a second without a kind":    {func(r *guard.Request) { r.ApprovedBy.Email = "carol@example.com" }, "approvedBy.kind"},
+		"an escape in the second":    {func(r *guard.Request) { r.ApprovedBy = guard.Actor{Kind: guard.ChatOps, Name: "\x1b[31m"} }, "approvedBy.name"},
+		"an escape in the channel":   {func(r *guard.Request) { r.ReplyTo.Channel = "\x1b[31m" }, "replyTo.channel"},
 		"a reply in the clear":       {func(r *guard.Request) { r.ReplyTo.Slack = "http://hooks.slack.com/1" }, "replyTo"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,6 +43,8 @@ const (
 	Repeated WarningCode = "repeated"
 	// SwitchedBackOn: a key was switched back on that an earlier request had left off.
 	SwitchedBackOn WarningCode = "switched_back_on"
+	// GivenUp: the request failed too often and waits with the dead letters.
+	GivenUp WarningCode = "given_up"
 	// NotAnnounced: the bus did not confirm that it has the outcome.
 	NotAnnounced WarningCode = "not_announced"
 )
@@ -77,9 +79,30 @@ func (r Result) Any(outcome Outcome) bool {
 type Finished struct {
 	Result
 	Actor       Actor     `json:"actor"`
+	ApprovedBy  Actor     `json:"approvedBy,omitzero"`
 	Reason      string    `json:"reason,omitempty"`
 	Source      string    `json:"source,omitempty"`
 	OccurredAt  time.Time `json:"occurredAt"`
 	Offboarding bool      `json:"offboarding,omitempty"`
 	ReplyTo     ReplyTo   `json:"replyTo,omitzero"`
+}
+
+// Finish is the result of the request as the bus announces it.
+func (r Request) Finish(result Result) Finished {
+	return Finished{
+		Result: result, Actor: r.Actor, ApprovedBy: r.ApprovedBy, Reason: r.Reason, Source: r.Source,
+		OccurredAt: r.OccurredAt, Offboarding: r.Offboarding, ReplyTo: r.ReplyTo,
+	}
+}
+
+// Told finishes a request of which no key was touched, with a warning instead.
+func (r Request) Told(code WarningCode, message string) Finished {
+	user := User{Email: r.User}
+	if IsUUID(r.User) {
+		user = User{ID: r.User}
+	}
+	return r.Finish(Result{
+		ID: r.ID, Action: r.Action, User: user, DryRun: r.DryRun, Keys: []KeyResult{},
+		Warnings: []Warning{{Code: code, Message: message}},
+	})
 }

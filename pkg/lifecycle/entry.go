@@ -16,7 +16,7 @@ func (r run) entry(reading guard.Reading, verdicts []guard.Verdict, results []gu
 	now := r.Clock()
 	change := guard.Change{
 		Action: r.req.Action, At: now, OccurredAt: earliest(r.req.OccurredAt, now),
-		Actor: r.req.Actor, Reason: r.req.Reason, Source: r.req.Source, RequestID: r.req.ID,
+		Actor: r.req.Actor, ApprovedBy: r.req.ApprovedBy, Reason: r.req.Reason, Source: r.req.Source, RequestID: r.req.ID,
 	}
 	for i, k := range results {
 		last := reading.Memory.Changes[k.ID]

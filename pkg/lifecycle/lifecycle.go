@@ -87,7 +87,7 @@ func (l *Lifecycle) Do(ctx context.Context, req guard.Request) (guard.Result, er
 	user, administers, err := l.who(working, req)
 	if err != nil {
 		if req.Offboarding && guard.KindOf(err) == guard.NotFound && !req.Actor.Person() {
-			l.announce(ctx, req, unknownLeaver(req))
+			l.announce(ctx, req.Told(guard.UnknownUser, req.User+" left and is no user of the IONOS contract."))
 		}
 		return guard.Result{}, err
 	}
@@ -102,18 +102,10 @@ func (l *Lifecycle) Do(ctx context.Context, req guard.Request) (guard.Result, er
 		return guard.Result{}, err
 	}
 	l.log(ctx, req, result)
-	if warning, failed := l.announce(ctx, req, result); failed {
+	if warning, failed := l.announce(ctx, req.Finish(result)); failed {
 		result.Warnings = append(result.Warnings, warning)
 	}
 	return result, nil
-}
-
-// unknownLeaver is the result for somebody who left and never was an IONOS user: visible, and nothing to do.
-func unknownLeaver(req guard.Request) guard.Result {
-	return guard.Result{
-		ID: req.ID, Action: req.Action, User: guard.User{Email: req.User}, DryRun: req.DryRun, Keys: []guard.KeyResult{},
-		Warnings: []guard.Warning{{Code: guard.UnknownUser, Message: req.User + " left and is no user of the IONOS contract."}},
-	}
 }
 
 func (l *Lifecycle) underLease(ctx context.Context, req guard.Request, user guard.User, administers bool) (guard.Result, error) {
@@ -130,22 +122,19 @@ func (l *Lifecycle) underLease(ctx context.Context, req guard.Request, user guar
 	return run.carryOut(ctx, user, administers)
 }
 
-// announce puts the result on the bus. That it could not be put there is a warning: the work itself is done and
+// announce puts the outcome on the bus. That it could not be put there is a warning: the work itself is done and
 // recorded, and doing it again would tell a different story.
-func (l *Lifecycle) announce(ctx context.Context, req guard.Request, result guard.Result) (guard.Warning, bool) {
+func (l *Lifecycle) announce(ctx context.Context, finished guard.Finished) (guard.Warning, bool) {
 	if l.Bus == nil {
 		return guard.Warning{}, false
 	}
 	telling, cancel := until(ctx, answeringTime)
 	defer cancel()
-	err := l.Bus.Announce(telling, guard.Finished{
-		Result: result, Actor: req.Actor, Reason: req.Reason, Source: req.Source,
-		OccurredAt: req.OccurredAt, Offboarding: req.Offboarding, ReplyTo: req.ReplyTo,
-	})
+	err := l.Bus.Announce(telling, finished)
 	if err == nil {
 		return guard.Warning{}, false
 	}
-	l.Logger.ErrorContext(ctx, "outcome not announced", slog.String("request", req.ID), slog.Any("error", err))
+	l.Logger.ErrorContext(ctx, "outcome not announced", slog.String("request", finished.ID), slog.Any("error", err))
 	return guard.Warning{Code: guard.NotAnnounced, Message: "The bus did not confirm that it has the outcome; it is in the function's log, and changes are in the ledger."}, true
 }
 

@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"keyreeve/pkg/bus"
+	"keyreeve/pkg/bus/bustest"
 	"keyreeve/pkg/deadletter"
 	"keyreeve/pkg/deadletter/deadlettertest"
 	"keyreeve/pkg/guard"
@@ -53,6 +55,32 @@ func deadLetters(endpoint string, transport http.RoundTripper) *deadletter.Queue
 	})
 }
 
+// wantGivenUp is that Alice's request was announced as given up, and why, or that nothing was.
+func wantGivenUp(t *testing.T, told []guard.Finished, why string, given bool) {
+	t.Helper()
+	if !given {
+		diff(t, len(told), 0)
+		return
+	}
+	if len(told) != 1 || told[0].User.Email != "alice@example.com" || told[0].ID != "m0" || len(told[0].Warnings) != 1 {
+		t.Fatalf("told %+v, want that one request of Alice's was given up", told)
+	}
+	warning := told[0].Warnings[0]
+	if known, _, _ := strings.Cut(why, "."); warning.Code != guard.GivenUp || !strings.Contains(warning.Message, known) {
+		t.Errorf("warned of %+v, want that it was given up because %q", warning, why)
+	}
+}
+
+func announcer(t *testing.T, events *bustest.Bus) *bus.Bus {
+	t.Helper()
+	server := httptest.NewServer(events)
+	t.Cleanup(server.Close)
+	return bus.New(bus.Config{
+		Name: "keyreeve", Region: "eu-central-1", Endpoint: server.URL, Transport: new(http.Transport), Clock: now,
+		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "the-private-half", ""),
+	})
+}
+
 func TestMessagesAreBuriedAtTheirLastTry(t *testing.T) {
 	request := func(reason string) string { return `{"user":"alice@example.com","reason":"` + reason + `"}` }
 	leaver := func(reason string) string {
@@ -88,11 +116,14 @@ func TestMessagesAreBuriedAtTheirLastTry(t *testing.T) {
 			l := lifecycle{answer: fate}
 			handler := l.handler(guard.Deactivate)
 			handler.DeadLetters = deadLetters(server.URL, new(http.Transport))
+			var events bustest.Bus
+			handler.Bus = announcer(t, &events)
 
 			answer, err := handler.Invoke(inLambda(t), received(t, tt.times, tt.body))
 			if err != nil {
 				t.Fatal(err)
 			}
+			wantGivenUp(t, events.Finished(), tt.why, tt.why != "" && tt.kind != "invalid")
 			want := `{"batchItemFailures":[]}`
 			if tt.failed {
 				want = `{"batchItemFailures":[{"itemIdentifier":"m0"}]}`

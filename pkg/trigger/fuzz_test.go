@@ -56,7 +56,7 @@ func recorded() []string {
 		`{"user":"alice@example.com","keys":["00e1"],"actor":{"kind":"system"}}`,
 		`{"action":"deactivate","user":"alice@example.com","keys":["00e1","00e2"],"reason":"left","actor":{"kind":"chatops","name":"bob","email":"bob@example.com"},
 			"source":"slack","id":"evt-1","occurredAt":"2026-11-22T10:30:00+01:00","offboarding":true,"dryRun":true,"override":["blast_radius"],
-			"confirm":["00e1"],"replyTo":{"slack":"https://hooks.slack.com/x"}}`,
+			"confirm":["00e1"],"approvedBy":{"kind":"chatops","name":"carol","email":"carol@example.com"},"replyTo":{"slack":"https://hooks.slack.com/x","channel":"C1"}}`,
 		`{"Records":[{"messageId":"m-1","receiptHandle":"h","body":"{\"user\":\"alice@example.com\"}","md5OfBody":"7b","attributes":
 			{"ApproximateReceiveCount":"1","SentTimestamp":"1795341600000"},"messageAttributes":{},"eventSource":"aws:sqs","awsRegion":"eu-central-1"},
 			{"messageId":"m-2","body":"{}","eventSource":"aws:sqs"}]}`,

@@ -31,6 +31,11 @@ type DeadLetters interface {
 	Bury(ctx context.Context, id, body string, why *guard.Error, tries int) error
 }
 
+// Announcer puts outcomes on the bus.
+type Announcer interface {
+	Announce(ctx context.Context, finished guard.Finished) error
+}
+
 // invokeQueue carries out the requests of an SQS batch, in order, and answers which messages to deliver again.
 func (h *Handler) invokeQueue(ctx context.Context, payload []byte) ([]byte, error) {
 	answer, err := edge.Batch(payload, func(record events.SQSMessage) error { return h.settle(ctx, record) })
@@ -62,7 +67,22 @@ func (h *Handler) settle(ctx context.Context, record events.SQSMessage) error {
 			slog.String("message", record.MessageId), slog.Any("error", err))
 		return failed
 	}
+	h.tellGivenUp(burying, record, guard.AsError(failed))
 	return nil
+}
+
+// tellGivenUp announces that a request is with the dead letters, for those who wait for its outcome. Of a message that
+// holds no request there is nobody to tell.
+func (h *Handler) tellGivenUp(ctx context.Context, record events.SQSMessage, failed *guard.Error) {
+	request, err := h.read(queueMessage(record))
+	if h.Bus == nil || err != nil {
+		return
+	}
+	finished := request.Told(guard.GivenUp, "The request failed too often and waits with the dead letters: "+failed.Message)
+	if err := h.Bus.Announce(ctx, finished); err != nil {
+		h.Logger.LogAttrs(ctx, slog.LevelError, "That a request was given up could not be announced.",
+			slog.String("id", request.ID), slog.Any("error", err))
+	}
 }
 
 // until returns a context that ends when only left remains of the time of ctx.

@@ -28,8 +28,10 @@ type Handler struct {
 	Do func(context.Context, guard.Request) (guard.Result, error)
 	// DeadLetters gets the messages of a queue that fail at their last try; nil: SQS moves them, without a reason.
 	DeadLetters DeadLetters
-	Clock       func() time.Time
-	Logger      *slog.Logger
+	// Bus hears of the requests in them; nil: nobody does.
+	Bus    Announcer
+	Clock  func() time.Time
+	Logger *slog.Logger
 }
 
 // Invoke carries out what the payload asks for and answers in the way its sender expects: an HTTP response, the list

@@ -174,13 +174,14 @@ func TestDirectInvocation(t *testing.T) {
 			payload: `{"action":"deactivate","user":"alice@example.com","keys":["00e1"],"reason":"left",
 				"actor":{"kind":"chatops","name":"bob","email":"bob@example.com"},"source":"slack","id":"evt-1",
 				"occurredAt":"2026-11-22T10:30:00+01:00","offboarding":true,"dryRun":true,"override":["blast_radius"],
-				"confirm":["00e1"],"replyTo":{"slack":"https://hooks.slack.com/x"}}`,
+				"confirm":["00e1"],"approvedBy":{"kind":"chatops","name":"carol","email":"carol@example.com"},"replyTo":{"slack":"https://hooks.slack.com/x","channel":"C1"}}`,
 			want: guard.Request{
 				Action: guard.Deactivate, User: alice, Keys: []string{"00e1"}, Reason: "left",
 				Actor:  guard.Actor{Kind: guard.ChatOps, Name: "bob", Email: "bob@example.com"},
 				Source: "slack", ID: "evt-1", OccurredAt: now().Add(-30 * time.Minute), Offboarding: true, DryRun: true,
 				Override: []guard.Rule{guard.BlastRadius}, Confirm: []string{"00e1"},
-				ReplyTo: guard.ReplyTo{Slack: "https://hooks.slack.com/x"},
+				ApprovedBy: guard.Actor{Kind: guard.ChatOps, Name: "carol", Email: "carol@example.com"},
+				ReplyTo:    guard.ReplyTo{Slack: "https://hooks.slack.com/x", Channel: "C1"},
 			},
 		},
 		"only the user is given": {

@@ -108,14 +108,7 @@ func (d *Desk) repeat(ctx context.Context, orders []order) {
 
 // tell announces what became of a request of which no key was changed.
 func (d *Desk) tell(ctx context.Context, request guard.Request, code guard.WarningCode, message string) {
-	err := d.Bus.Announce(ctx, guard.Finished{
-		Result: guard.Result{
-			ID: request.ID, Action: request.Action, DryRun: request.DryRun, Keys: []guard.KeyResult{},
-			Warnings: []guard.Warning{{Code: code, Message: message}},
-		},
-		Actor: request.Actor, Reason: request.Reason, Source: request.Source, OccurredAt: request.OccurredAt,
-		Offboarding: request.Offboarding,
-	})
+	err := d.Bus.Announce(ctx, request.Told(code, message))
 	if err != nil {
 		d.Logger.LogAttrs(ctx, slog.LevelError, "An outcome could not be announced.",
 			slog.String("warning", message), slog.String("id", request.ID), slog.Any("error", err))

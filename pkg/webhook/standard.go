@@ -24,9 +24,9 @@ func standard(m message) ([]order, error) {
 	if err != nil {
 		return nil, err
 	}
-	if request.Actor != (guard.Actor{}) || request.Source != "" || request.ReplyTo != (guard.ReplyTo{}) {
+	if request.Actor != (guard.Actor{}) || request.ApprovedBy != (guard.Actor{}) || request.Source != "" || request.ReplyTo != (guard.ReplyTo{}) {
 		return nil, &guard.Error{
-			Kind: guard.Invalid, Message: "A request of a webhook must not hold actor, source or replyTo.",
+			Kind: guard.Invalid, Message: "A request of a webhook must not hold actor, approvedBy, source or replyTo.",
 			Remedy: "Leave them out: who asks is the sender that signs.",
 		}
 	}

@@ -56,9 +56,10 @@ func TestStandard(t *testing.T) {
 			header: http.Header{"Ce-Id": {"other"}, "Ce-Time": {"2020-01-01T00:00:00Z"}, "Ce-Specversion": {"1.0"}},
 		},
 
-		{name: "actor", body: request(`,"actor":{"kind":"operator","email":"root@example.com"}`), status: 400, says: "must not hold actor, source or replyTo"},
-		{name: "source", body: request(`,"source":"okta"`), status: 400, says: "must not hold actor, source or replyTo"},
-		{name: "replyTo", body: request(`,"replyTo":{"slack":"https://hooks.slack.com/x"}`), status: 400, says: "must not hold actor, source or replyTo"},
+		{name: "actor", body: request(`,"actor":{"kind":"operator","email":"root@example.com"}`), status: 400, says: "must not hold actor, approvedBy, source or replyTo"},
+		{name: "approvedBy", body: request(`,"approvedBy":{"kind":"operator","email":"root@example.com"}`), status: 400, says: "must not hold actor, approvedBy, source or replyTo"},
+		{name: "source", body: request(`,"source":"okta"`), status: 400, says: "must not hold actor, approvedBy, source or replyTo"},
+		{name: "replyTo", body: request(`,"replyTo":{"slack":"https://hooks.slack.com/x"}`), status: 400, says: "must not hold actor, approvedBy, source or replyTo"},
 		{name: "actor within a CloudEvent", body: event(`"data":` + string(request(`,"actor":{"kind":"schedule"}`))), status: 400, says: "must not hold actor"},
 		{name: "no action", body: []byte(`{"user":"alice@example.com"}`), status: 400, says: "action must be"},
 		{name: "no user", body: []byte(`{"action":"activate"}`), status: 400, says: "user is missing"},
