@@ -17,12 +17,12 @@ import (
 	"keyreeve/pkg/buckets"
 	"keyreeve/pkg/bus"
 	"keyreeve/pkg/deadletter"
+	"keyreeve/pkg/edge"
 	"keyreeve/pkg/guard"
 	"keyreeve/pkg/ionos"
 	"keyreeve/pkg/ledger"
 	"keyreeve/pkg/lifecycle"
 	"keyreeve/pkg/trigger"
-	"keyreeve/pkg/webhook"
 )
 
 // awsTimeout bounds one call to Secrets Manager, and every TLS handshake.
@@ -148,7 +148,7 @@ func newTransport() *http.Transport {
 type memory interface {
 	lifecycle.Ledger
 	lifecycle.Leases
-	webhook.Repeats
+	edge.Memory
 }
 
 // openLedger returns the ledger that the configuration names, nil where it names none.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"keyreeve/pkg/edge"
 	"keyreeve/pkg/guard"
 	"keyreeve/pkg/identity"
 	"keyreeve/pkg/scim"
@@ -56,8 +57,8 @@ func NewWebhook(ctx context.Context) (lambda.Handler, error) {
 	desk := webhook.Desk{Bus: events, People: people, Logger: logger}
 	settings := webhook.Settings{OktaGroups: config.OktaGroups, BambooHREmail: config.BambooHREmail}
 	door := &webhook.Door{
-		Verifiers: verifiers, Settings: settings, Desk: desk, Repeats: memory, Clock: time.Now, Logger: logger,
-		Memory: max(leastMemory, time.Duration(config.EventMaxAge)+time.Hour),
+		Verifiers: verifiers, Settings: settings, Desk: desk, Clock: time.Now, Logger: logger,
+		Repeats: edge.Repeats{Memory: memory, For: max(leastMemory, time.Duration(config.EventMaxAge)+time.Hour), Clock: time.Now, Logger: logger},
 	}
 	return &frontDoor{
 		http:   adapt(routes(map[string]http.Handler{"/hooks/": door, "/scim/v2/": provider}, logger), logger),

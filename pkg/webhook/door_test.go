@@ -155,8 +155,6 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// TestRepeatsAtOnce sends one message many times at the same moment. Some may get past the memory, which then hides
-// nothing: their requests are those of one event.
 // A message of GitHub's would be new whenever it is played back, also when the map has the person, who may be back by then.
 func TestUnmappedRepeatWithoutATime(t *testing.T) {
 	t.Parallel()
@@ -173,6 +171,8 @@ func TestUnmappedRepeatWithoutATime(t *testing.T) {
 	}
 }
 
+// TestRepeatsAtOnce sends one message many times at the same moment. Some may get past the memory, which then hides
+// nothing: their requests are those of one event.
 func TestRepeatsAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

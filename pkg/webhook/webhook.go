@@ -32,12 +32,6 @@ type Bus interface {
 	Announce(ctx context.Context, finished guard.Finished) error
 }
 
-// Repeats remembers messages, by their digests.
-type Repeats interface {
-	Seen(ctx context.Context, digest string) (bool, error)
-	Remember(ctx context.Context, digest string, until time.Time) error
-}
-
 // People knows the e-mail addresses of those whom a sender names by something else.
 type People interface {
 	// Email returns the address, and whether it is known. An error means that there might be an answer.
@@ -51,12 +45,10 @@ type Door struct {
 	Verifiers map[string]*signature.Verifier
 	Settings  Settings
 	Desk      Desk
-	Repeats   Repeats
-	// Memory is how long a message is remembered. It must outlast the age at which the guard refuses events as stale: most
-	// senders that sign no time put one into the body. GitHub does not; a message of it that is played back after this
-	// time switches off the same keys once more.
-	Memory time.Duration
-	Clock  func() time.Time
+	// Repeats must outlast the age at which the guard refuses events as stale: most senders that sign no time put one into
+	// the body. GitHub does not; a message of it that is played back after this time switches off the same keys once more.
+	Repeats edge.Repeats
+	Clock   func() time.Time
 	Logger *slog.Logger
 }
 
@@ -68,15 +60,9 @@ type Settings struct {
 	BambooHREmail string
 }
 
-const (
-	// patience is the time that a call may take. Okta waits for three seconds and tries again once; GitHub waits for ten
-	// and never tries again.
-	patience = 2500 * time.Millisecond
-	// memoryPatience bounds the question whether a message is a repeat: taking one for new does less harm than losing it.
-	memoryPatience = 500 * time.Millisecond
-	// retryAfter is how long a sender should wait whose message the bus did not take.
-	retryAfter = 10 * time.Second
-)
+// patience is the time that a call may take. Okta waits for three seconds and tries again once; GitHub waits for ten
+// and never tries again.
+const patience = 2500 * time.Millisecond
 
 // ServeHTTP answers 202 where requests were put on the bus, also if that was at an earlier call of the same message, and
 // 204 where the message asks for nothing, or 200 to senders who expect that in either case. Else it answers with a problem: 503 if the
@@ -168,7 +154,7 @@ func (d *Door) serve(ctx context.Context, name string, r *http.Request) (reply, 
 // one that somebody recorded and plays back. Where nothing in a message tells it from one that means the same event of
 // another day, it is made seen.
 func (d *Door) accept(ctx context.Context, name, digest string, dated bool, orders []order) error {
-	if d.repeated(ctx, digest) {
+	if d.Repeats.Seen(ctx, digest) {
 		d.Logger.LogAttrs(ctx, slog.LevelInfo, "A message came again and was not carried out again.",
 			slog.String("sender", name), slog.String("digest", digest))
 		if !dated {
@@ -178,36 +164,12 @@ func (d *Door) accept(ctx context.Context, name, digest string, dated bool, orde
 	}
 	mapped, err := d.Desk.take(ctx, name, orders)
 	if err != nil {
-		return later(err)
+		return edge.Later(err)
 	}
 	if !mapped && dated {
 		return nil // It is worth sending again once the map has who is meant. One without a time would be new every time.
 	}
 	// The requests are on the bus. Where this fails, a repeat is carried out as well, and changes nothing.
-	if err := d.Repeats.Remember(ctx, digest, d.Clock().Add(d.Memory)); err != nil {
-		d.Logger.LogAttrs(ctx, slog.LevelError, "A message could not be remembered.", slog.String("digest", digest), slog.Any("error", err))
-	}
+	d.Repeats.Remember(ctx, digest)
 	return nil
-}
-
-func (d *Door) repeated(ctx context.Context, digest string) bool {
-	ctx, cancel := context.WithTimeout(ctx, memoryPatience)
-	defer cancel()
-	seen, err := d.Repeats.Seen(ctx, digest)
-	if err != nil {
-		d.Logger.LogAttrs(ctx, slog.LevelError, "Whether a message came before is not known; it counts as new.",
-			slog.String("digest", digest), slog.Any("error", err))
-	}
-	return seen
-}
-
-// later tells a sender when to try again what the bus did not take. What is wrong with the bus is for the log.
-func later(err error) error {
-	if guard.KindOf(err) != guard.Unavailable {
-		return err
-	}
-	return &guard.Error{
-		Kind: guard.Unavailable, Message: "The message could not be taken.", Remedy: "Send it again.",
-		RetryAfter: retryAfter, Err: err,
-	}
 }

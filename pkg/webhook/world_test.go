@@ -22,6 +22,7 @@ import (
 
 	"keyreeve/pkg/bus"
 	"keyreeve/pkg/bus/bustest"
+	"keyreeve/pkg/edge"
 	"keyreeve/pkg/guard"
 	"keyreeve/pkg/identity"
 	"keyreeve/pkg/ledger"
@@ -91,11 +92,11 @@ func newBus(endpoint string, transport http.RoundTripper, clock func() time.Time
 }
 
 // newDoor returns a door with all senders switched on.
-func newDoor(clock func() time.Time, b webhook.Bus, repeats webhook.Repeats, p webhook.People, log io.Writer) *webhook.Door {
+func newDoor(clock func() time.Time, b webhook.Bus, memory edge.Memory, p webhook.People, log io.Writer) *webhook.Door {
 	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	door := &webhook.Door{
 		Verifiers: map[string]*signature.Verifier{}, Desk: webhook.Desk{Bus: b, People: p, Logger: logger},
-		Repeats: repeats, Memory: 48 * time.Hour, Clock: clock, Logger: logger,
+		Repeats: edge.Repeats{Memory: memory, For: 48 * time.Hour, Clock: clock, Logger: logger}, Clock: clock, Logger: logger,
 	}
 	for _, name := range webhook.Names() {
 		newest, older := secrets(name)
@@ -143,12 +144,12 @@ func (a *askedPeople) Email(ctx context.Context, sender, id string) (string, boo
 
 type askedMemory struct {
 	*world
-	webhook.Repeats
+	edge.Memory
 }
 
 func (a *askedMemory) Seen(ctx context.Context, digest string) (bool, error) {
 	a.count()
-	return a.Repeats.Seen(ctx, digest)
+	return a.Memory.Seen(ctx, digest)
 }
 
 func (w *world) count() {
