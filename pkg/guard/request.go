@@ -205,7 +205,7 @@ func (r Request) Validate(now time.Time) error {
 	if i := slices.IndexFunc(r.Override, func(rule Rule) bool { return !rule.overridable() }); i >= 0 {
 		problem("override: %.80q is not a rule that can be overridden (%s)", r.Override[i], joinRules(overridable()))
 	}
-	if r.ReplyTo.Slack != "" && !isSlackResponseURL(r.ReplyTo.Slack) {
+	if r.ReplyTo.Slack != "" && !IsResponseURL(r.ReplyTo.Slack) {
 		problem("replyTo.slack must be an https address on hooks.slack.com")
 	}
 	if len(problems) == 0 {
@@ -242,7 +242,9 @@ func printable(s string) bool {
 		!strings.ContainsFunc(s, func(c rune) bool { return unicode.IsControl(c) && c != '\n' && c != '\t' })
 }
 
-func isSlackResponseURL(s string) bool {
+// IsResponseURL reports whether s is what Slack calls a response_url: https, and on hooks.slack.com, which is where all of
+// them lie.
+func IsResponseURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && u.Scheme == "https" && u.Host == "hooks.slack.com" && u.User == nil
 }

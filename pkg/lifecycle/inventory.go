@@ -2,49 +2,25 @@ package lifecycle
 
 import (
 	"context"
-	"time"
 
 	"keyreeve/pkg/guard"
 )
 
-// Inventory is what is known of one user's access keys. It never holds a secret.
-type Inventory struct {
-	User guard.User `json:"user"`
-	// OffboardedAt is when the user left; absent for everybody else.
-	OffboardedAt time.Time      `json:"offboardedAt,omitzero"`
-	Keys         []InventoryKey `json:"keys"`
-}
-
-// InventoryKey is one access key.
-type InventoryKey struct {
-	ID      string    `json:"id"`
-	Active  bool      `json:"active"`
-	Created time.Time `json:"created,omitzero"`
-	// Legacy keys open user-owned buckets only.
-	Legacy bool `json:"legacy"`
-	// InactiveSince is the start of the grace period; absent for active keys and where nobody knows.
-	InactiveSince time.Time `json:"inactiveSince,omitzero"`
-	// LastChange is the last switch that Keyreeve made or saw.
-	LastChange *guard.Change `json:"lastChange,omitempty"`
-	// Allowed are the actions that the guard would let the asker take on this key alone, without an override.
-	Allowed []guard.Action `json:"allowed"`
-}
-
 // Inventory shows the keys of a user, named by e-mail address or UUID, to the actor.
-func (r Reader) Inventory(ctx context.Context, ref string, actor guard.Actor) (Inventory, error) {
+func (r Reader) Inventory(ctx context.Context, ref string, actor guard.Actor) (guard.Inventory, error) {
 	user, administers, err := r.admit(ctx, ref, actor)
 	if err != nil {
-		return Inventory{}, err
+		return guard.Inventory{}, err
 	}
 	reading, err := r.read(ctx, user, administers)
 	if err != nil {
-		return Inventory{}, err
+		return guard.Inventory{}, err
 	}
 	reading.RecentChanges, err = r.Ledger.Reserve(ctx, 0, 0)
 	if err != nil {
-		return Inventory{}, err
+		return guard.Inventory{}, err
 	}
-	inventory := Inventory{User: user, OffboardedAt: reading.Memory.OffboardedAt, Keys: make([]InventoryKey, len(reading.Keys))}
+	inventory := guard.Inventory{User: user, OffboardedAt: reading.Memory.OffboardedAt, Keys: make([]guard.InventoryKey, len(reading.Keys))}
 	for i, k := range reading.Keys {
 		inventory.Keys[i] = r.describe(k, reading, actor)
 	}
@@ -70,9 +46,9 @@ func (r Reader) admit(ctx context.Context, ref string, actor guard.Actor) (user 
 	}
 }
 
-func (r Reader) describe(k guard.Key, reading guard.Reading, actor guard.Actor) InventoryKey {
+func (r Reader) describe(k guard.Key, reading guard.Reading, actor guard.Actor) guard.InventoryKey {
 	last, known := reading.Memory.Changes[k.ID]
-	described := InventoryKey{
+	described := guard.InventoryKey{
 		ID: k.ID, Active: k.Active, Created: k.Created, Legacy: k.Legacy(),
 		InactiveSince: guard.InactiveSince(k, last), Allowed: []guard.Action{},
 	}
