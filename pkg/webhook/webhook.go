@@ -49,7 +49,7 @@ type Door struct {
 	// the body. GitHub does not; a message of it that is played back after this time switches off the same keys once more.
 	Repeats edge.Repeats
 	Clock   func() time.Time
-	Logger *slog.Logger
+	Logger  *slog.Logger
 }
 
 // Settings is what some senders leave to their users.
