@@ -8,13 +8,14 @@ import (
 )
 
 // TestImportArrows holds every import of one of our packages by another against the direction that the layout allows:
-// functions know app, app knows the parts, the parts know the guard, how AWS is called, what all edges have in common and
-// how signatures are verified; of these the edge and the signatures know the guard, and the others nothing of ours.
+// functions know app, app knows the parts, the parts know the guard, how AWS and Slack are called, what all edges have in
+// common and how signatures are verified; of these all but AWS know the guard, and nothing else of ours.
 func TestImportArrows(t *testing.T) {
 	parts := []string{"keyreeve/pkg/lifecycle", "keyreeve/pkg/ionos", "keyreeve/pkg/buckets", "keyreeve/pkg/ledger", "keyreeve/pkg/bus", "keyreeve/pkg/trigger", "keyreeve/pkg/identity", "keyreeve/pkg/scim", "keyreeve/pkg/webhook", "keyreeve/pkg/deadletter"}
 	const (
 		guard, awscall, edge = "keyreeve/pkg/guard", "keyreeve/pkg/awscall", "keyreeve/pkg/edge"
 		signature, signs     = "keyreeve/pkg/signature", "keyreeve/pkg/signature/signaturetest"
+		slackapi, slack      = "keyreeve/pkg/slackapi", "keyreeve/pkg/slackapi/slacktest"
 		app, fake            = "keyreeve/pkg/app", "keyreeve/pkg/ionos/ionostest"
 	)
 	allowed := func(importer string) []string {
@@ -22,13 +23,13 @@ func TestImportArrows(t *testing.T) {
 		case strings.HasPrefix(importer, "keyreeve/functions/"):
 			return []string{app}
 		case importer == app:
-			return append(slices.Clone(parts), guard, awscall, edge, signature)
+			return append(slices.Clone(parts), guard, awscall, edge, signature, slackapi)
 		case slices.Contains(parts, importer):
-			return []string{guard, awscall, edge, signature}
-		case importer == edge, importer == signature:
+			return []string{guard, awscall, edge, signature, slackapi}
+		case importer == edge, importer == signature, importer == slackapi:
 			return []string{guard}
 		case importer == "keyreeve/pkg/local", importer == "keyreeve/pkg/bench":
-			return []string{fake, signs}
+			return []string{fake, signs, slack}
 		case importer == "keyreeve/pkg/bus/bustest":
 			return []string{guard}
 		default:
