@@ -171,7 +171,7 @@ func (c *Client) Respond(ctx context.Context, responseURL string, r Response) er
 func (c *Client) api(does string) (*slack.Client, error) {
 	if c.token.Reveal() == "" {
 		return nil, &guard.Error{
-			Kind: guard.Credentials, Message: "Keyreeve has no bot token of Slack, and cannot " + does + ".", Remedy: tokenRemedy,
+			Kind: guard.Credentials, Message: "Keyreeve has no bot token of Slack, and cannot " + does + ".", Remedy: setUpBot,
 		}
 	}
 	return slack.New(c.token.Reveal(), slack.OptionHTTPClient(c.http)), nil

@@ -14,9 +14,10 @@ import (
 	"keyreeve/pkg/guard"
 )
 
-const tooMany = "it allows only so many calls a minute"
-
-const tokenRemedy = "Set KEYREEVE_SLACK_BOT_TOKEN to the bot token (xoxb-…) of the Slack app as it is installed in the workspace."
+const (
+	tooMany  = "it allows only so many calls a minute"
+	setUpBot = "Set KEYREEVE_SLACK_BOT_TOKEN to the bot token (xoxb-…) of the Slack app as it is installed in the workspace."
+)
 
 // failed is what it means that Slack did not do what it was asked to.
 func failed(does string, err error) *guard.Error {
@@ -84,7 +85,7 @@ func (r *refusal) reason() (kind guard.Kind, why, remedy string) {
 			"Add the scope to the Slack app, install the app again, and check that KEYREEVE_SLACK_BOT_TOKEN is the token it has then."
 	case "not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type", "no_permission",
 		"org_login_required", "ekm_access_denied", "access_denied", "team_access_not_granted", "enterprise_is_restricted":
-		return guard.Credentials, "it does not accept Keyreeve's bot token", tokenRemedy
+		return guard.Credentials, "it does not accept Keyreeve's bot token", setUpBot
 	case "user_not_found", "users_not_found", "user_not_visible":
 		return guard.NotFound, "it knows no such user", "Check the user, and that Slack has the same e-mail address."
 	case "channel_not_found", "not_in_channel":
