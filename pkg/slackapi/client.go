@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -143,11 +142,10 @@ func (c *Client) Post(ctx context.Context, channel string, m Message) error {
 // then the error is of kind [guard.NotFound]. An address that is not Slack's is one of kind [guard.Invalid], and nothing
 // is sent.
 func (c *Client) Respond(ctx context.Context, responseURL string, r Response) error {
-	address, err := url.Parse(responseURL)
-	if err != nil || address.Scheme != "https" || address.Host != hooksHost || address.User != nil {
+	if !guard.IsResponseURL(responseURL) {
 		return &guard.Error{
 			Kind: guard.Invalid, Message: "The address to answer at is not one of Slack.",
-			Remedy: "Give the response_url as Slack sent it: it begins with https://" + hooksHost + "/.",
+			Remedy: "Give the response_url as Slack sent it: it begins with https://hooks.slack.com/.",
 		}
 	}
 	message := &slack.WebhookMessage{Text: r.Text, ReplaceOriginal: r.Replace, ResponseType: slack.ResponseTypeEphemeral}
@@ -157,7 +155,7 @@ func (c *Client) Respond(ctx context.Context, responseURL string, r Response) er
 	if len(r.Blocks) > 0 {
 		message.Blocks = &slack.Blocks{BlockSet: r.Blocks}
 	}
-	err = slack.PostWebhookCustomHTTPContext(ctx, responseURL, c.http, message)
+	err := slack.PostWebhookCustomHTTPContext(ctx, responseURL, c.http, message)
 	if refused, ok := errors.AsType[*refusal](err); ok && refused.status == http.StatusNotFound {
 		refused.code = "expired_url" // Slack has spelled it in several ways.
 	}

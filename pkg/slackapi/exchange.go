@@ -15,8 +15,6 @@ import (
 )
 
 const (
-	// hooksHost is where every response_url lies.
-	hooksHost = "hooks.slack.com"
 	// patience is how long one exchange with Slack may take.
 	patience = 3 * time.Second
 	// maxAnswer bounds the body of an answer, in bytes.

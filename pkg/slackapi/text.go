@@ -2,19 +2,70 @@ package slackapi
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
-
-	"keyreeve/pkg/guard"
+	"unicode"
+	"unicode/utf16"
 )
 
-// Escape returns s as mrkdwn shows it to the letter, on one line: in Slack's own notation <, > and & open links and
-// mentions.
-func Escape(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(strings.Join(strings.Fields(s), " "))
+// Escape returns s as mrkdwn shows it to the letter, on one line. Slack opens links and mentions with < and &; characters
+// that turn the direction of writing are left out, because they can make a line read as something else.
+func Escape(s string) string { return clip(s, math.MaxInt) }
+
+// clip is [Escape], cut so that it takes no more than so many characters.
+func clip(s string, most int) string {
+	plain := strings.Join(strings.Fields(strings.Map(visible, s)), " ")
+	var shown strings.Builder
+	end, used := 0, 0 // end is where shown may be cut
+	for _, r := range plain {
+		escaped := entity(r)
+		shown.WriteString(escaped)
+		used += length(escaped)
+		if used < most {
+			end = shown.Len()
+		}
+		if used > most {
+			return shown.String()[:end] + "…"
+		}
+	}
+	return shown.String()
 }
 
-// Code returns s in a fixed width, to be copied.
+func visible(r rune) rune {
+	switch {
+	case unicode.Is(unicode.Bidi_Control, r):
+		return -1
+	case unicode.IsControl(r):
+		return ' '
+	default:
+		return r
+	}
+}
+
+func entity(r rune) string {
+	switch r {
+	case '&':
+		return "&amp;"
+	case '<':
+		return "&lt;"
+	case '>':
+		return "&gt;"
+	default:
+		return string(r)
+	}
+}
+
+// length counts characters as the stricter ways of counting do, to which some are two.
+func length(s string) int {
+	n := 0
+	for _, r := range s {
+		n += max(1, utf16.RuneLen(r))
+	}
+	return n
+}
+
+// Code returns s in a fixed width, to be copied. A backtick would end it, and becomes an apostrophe.
 func Code(s string) string { return "`" + Escape(strings.ReplaceAll(s, "`", "'")) + "`" }
 
 // Mention returns what calls the user with the id by name.
@@ -24,6 +75,3 @@ func Mention(userID string) string { return "<@" + userID + ">" }
 func When(t time.Time) string {
 	return fmt.Sprintf("<!date^%d^{date_short_pretty} {time}|%s>", t.Unix(), t.UTC().Format("2006-01-02 15:04 UTC"))
 }
-
-// Outcome says briefly what became of a request: to whoever asked, to a channel and to the owner of the keys alike.
-func Outcome(f guard.Finished) Message { return Message{} }
