@@ -239,10 +239,12 @@ func rules(overridden []guard.Rule) string {
 
 // text is the line in mrkdwn. The id of a key is never cut, and stands where the explanation has it, if it does.
 func (l line) text() string {
-	why := clip(l.why, maxWhy)
-	keys := l.ids()
-	if len(l.keys) == 1 && strings.Contains(why, Escape(l.keys[0])) {
-		why, keys = strings.Replace(why, Escape(l.keys[0]), Code(l.keys[0]), 1), ""
+	why, keys := clip(l.why, maxWhy), l.ids()
+	if words := strings.Fields(why); len(l.keys) == 1 {
+		if i := slices.Index(words, Escape(l.keys[0])); i >= 0 {
+			words[i], keys = keys, ""
+		}
+		why = strings.Join(words, " ")
 	}
 	if keys != "" && why != "" {
 		keys += ": "

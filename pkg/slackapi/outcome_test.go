@@ -43,6 +43,7 @@ func alice() guard.User {
 func bob() guard.Actor {
 	return guard.Actor{Kind: guard.ChatOps, Name: "bob", Email: "bob@example.com"}
 }
+
 func carol() guard.Actor {
 	return guard.Actor{Kind: guard.ChatOps, Name: "carol", Email: "carol@example.com"}
 }
@@ -229,7 +230,7 @@ func TestEveryGoldenFileIsRead(t *testing.T) {
 }
 
 // rendered returns the message as it is sent, and makes sure that Slack takes it.
-func rendered(t testing.TB, m slackapi.Message) []byte {
+func rendered(t *testing.T, m slackapi.Message) []byte {
 	t.Helper()
 	blocks, err := json.Marshal(m.Blocks)
 	if err != nil {

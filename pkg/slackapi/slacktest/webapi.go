@@ -141,7 +141,10 @@ func (s *Slack) profile(u User) map[string]any {
 }
 
 func (s *Slack) postMessage(arguments map[string]string, result map[string]any) (code string) {
-	message := content{Text: arguments["text"], Blocks: json.RawMessage(arguments["blocks"])}
+	message := content{Text: arguments["text"]}
+	if blocks := arguments["blocks"]; blocks != "" {
+		message.Blocks = json.RawMessage(blocks)
+	}
 	if code, why := message.wrong(); code != "" {
 		return code + ": " + why
 	}
