@@ -137,7 +137,8 @@ func (s *Slack) arrived(r *http.Request) (down bool, wait time.Duration) {
 	defer s.mu.Unlock()
 	path := r.URL.Path
 	if r.Host == "hooks.slack.com" {
-		path = "/" + strings.SplitN(path, "/", 3)[1]
+		kind, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+		path = "/" + kind
 	}
 	s.calls = append(s.calls, r.Method+" "+r.Host+path)
 	if s.down || s.throttled == 0 {
