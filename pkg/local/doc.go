@@ -12,8 +12,8 @@
 // It reads the template, so what it runs is what gets deployed; whatever in there it cannot do stops it at start,
 // by name and line. It shares no code with the functions, so that a wrong field name on either side shows.
 //
-// Besides PORT, LOCAL_RETRY (how soon a failed message is delivered again, 1s; one whose process died waits longer) and
-// LOCAL_LATENCY (of every call to the fake IONOS API), it reads the IONOS_* variables and AWS_ENDPOINT_URL_S3, which
+// Besides PORT, LOCAL_RETRY (how soon a failed message is delivered again, 1s; one whose process died waits longer),
+// LOCAL_WINDOW (how long messages are gathered for a batch at most, 200ms) and LOCAL_LATENCY (of every call to the fake IONOS API), it reads the IONOS_* variables and AWS_ENDPOINT_URL_S3, which
 // name a real contract to work on and where its buckets are, and the KEYREEVE_* variables, which override what the
 // template says, and on the fake contract the senders' secrets, which everybody knows. Its ledger is a file, or with KEYREEVE_LEDGER=dynamodb:TABLE a table of the emulator at
 // AWS_ENDPOINT_URL_DYNAMODB.

@@ -16,11 +16,16 @@ import (
 // defaultConcurrency is how many batches Lambda hands out at a time to begin with.
 const defaultConcurrency = 5
 
+// mostWithoutWindow is how many messages of a queue Lambda hands out at once where it does not wait for more.
+const mostWithoutWindow = 10
+
 // mappingSpec is an event source mapping of the template: which function empties which queue.
 type mappingSpec struct {
 	name, queue, function string
 	// batch is how many messages an invocation gets at most, concurrency how many invocations there are at a time.
 	batch, concurrency int
+	// window is how long after its first message a batch that is not full waits for more.
+	window time.Duration
 	// partial: the function names the messages that failed.
 	partial bool
 }
@@ -29,6 +34,8 @@ type mappingSpec struct {
 type mapping struct {
 	spec  mappingSpec
 	queue *queue
+	// longest bounds the window: nobody at a laptop waits as long as Lambda does.
+	longest time.Duration
 	// timeout is how long an invocation of the function may take.
 	timeout time.Duration
 	invoke  func(ctx context.Context, function string, payload []byte) ([]byte, error)
@@ -46,7 +53,7 @@ func (m *mapping) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		batch := m.queue.receive(ctx, m.spec.batch)
+		batch := m.queue.receive(ctx, m.spec.batch, min(m.spec.window, m.longest))
 		if len(batch) == 0 {
 			return
 		}

@@ -53,7 +53,7 @@ func TestStartMessageMoveTask(t *testing.T) {
 			ids := map[string]bool{}
 			for _, letter := range []struct{ queue, body string }{{"One", "1 of One"}, {"Two", "1 of Two"}, {"One", "2 of One"}} {
 				ids[queues[letter.queue].send(letter.body, "r").id] = true
-				queues[letter.queue].failed(queues[letter.queue].receive(t.Context(), 1)[0], 0)
+				queues[letter.queue].failed(queues[letter.queue].receive(t.Context(), 1, 0)[0], 0)
 			}
 			ids[dead.send("of no queue", "r").id] = true
 			server := httptest.NewServer(&awsAPI{queues: queues, console: &console{out: &out}})

@@ -16,6 +16,8 @@ type options struct {
 	port string
 	// retry is how long after a failure a message is delivered again.
 	retry time.Duration
+	// window is how long a batch is gathered at most, where the template has it gathered.
+	window time.Duration
 	// latency of every call to the fake IONOS API.
 	latency time.Duration
 	// system holds what every process needs (PATH, HOME), keyreeve and ionos the variables of those
@@ -27,7 +29,7 @@ type options struct {
 
 // readOptions reads the environment, as "name=value", and reports everything that is wrong with it.
 func readOptions(environ []string) (options, error) {
-	o := options{root: ".", port: "8080", retry: time.Second, system: map[string]string{}, keyreeve: map[string]string{}, ionos: map[string]string{}}
+	o := options{root: ".", port: "8080", retry: time.Second, window: 200 * time.Millisecond, system: map[string]string{}, keyreeve: map[string]string{}, ionos: map[string]string{}}
 	var problems []error
 	duration := func(name, value string, into *time.Duration) {
 		d, err := time.ParseDuration(value)
@@ -48,10 +50,12 @@ func readOptions(environ []string) (options, error) {
 			o.port = value
 		case name == "LOCAL_RETRY":
 			duration(name, value, &o.retry)
+		case name == "LOCAL_WINDOW":
+			duration(name, value, &o.window)
 		case name == "LOCAL_LATENCY":
 			duration(name, value, &o.latency)
 		case strings.HasPrefix(name, "LOCAL_"):
-			problems = append(problems, fmt.Errorf("%s is not a setting: there are LOCAL_RETRY and LOCAL_LATENCY", name))
+			problems = append(problems, fmt.Errorf("%s is not a setting: there are LOCAL_RETRY, LOCAL_WINDOW and LOCAL_LATENCY", name))
 		case strings.HasPrefix(name, "KEYREEVE_"):
 			o.keyreeve[name] = value
 		case strings.HasPrefix(name, "IONOS_") || name == "AWS_ENDPOINT_URL_S3":

@@ -96,17 +96,36 @@ func (q *queue) put(m *message) {
 	}
 }
 
-// receive waits for messages and takes up to limit of them, the oldest first. It returns none when ctx ends. A
-// queue has one reader at a time.
-func (q *queue) receive(ctx context.Context, limit int) []*message {
-	for {
-		if batch := q.take(limit); len(batch) > 0 {
+// receive waits for a message, and then until there are as many as limit or the window is over. It takes up to limit of
+// them, the oldest first, and none when ctx ends. A queue has one reader at a time.
+func (q *queue) receive(ctx context.Context, limit int, window time.Duration) []*message {
+	for q.holds(ctx, 1) {
+		gathering, over := context.WithTimeout(ctx, window)
+		q.holds(gathering, limit)
+		over()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if batch := q.take(limit); len(batch) > 0 { // Somebody may have moved them elsewhere meanwhile.
 			return batch
+		}
+	}
+	return nil
+}
+
+// holds waits until n messages can be taken. It returns false when ctx ends before.
+func (q *queue) holds(ctx context.Context, n int) bool {
+	for {
+		q.mu.Lock()
+		enough := len(q.waiting) >= n
+		q.mu.Unlock()
+		if enough {
+			return true
 		}
 		select {
 		case <-q.arrived:
 		case <-ctx.Done():
-			return nil
+			return false
 		}
 	}
 }

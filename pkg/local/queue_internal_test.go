@@ -76,7 +76,7 @@ func emptied(t *testing.T, spec mappingSpec, w *worker, bodies ...string) (q, de
 // runs starts a mapping of the queue to the worker. It ends with the test.
 func runs(t *testing.T, spec mappingSpec, q *queue, w *worker) {
 	t.Helper()
-	m := &mapping{spec: spec, queue: q, timeout: time.Minute, invoke: w.invoke, console: &console{out: io.Discard}}
+	m := &mapping{spec: spec, queue: q, longest: time.Hour, timeout: time.Minute, invoke: w.invoke, console: &console{out: io.Discard}}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -246,6 +246,101 @@ func TestConcurrencyAndBatchSize(t *testing.T) {
 		}
 		if got := len(w.bodies()); got != 7 {
 			t.Errorf("20 messages took %d batches of 3, want 7", got)
+		}
+	})
+}
+
+func TestBatchesAreGathered(t *testing.T) {
+	t.Parallel()
+	const window = 10 * time.Second
+	tests := []struct {
+		name string
+		// sent is what is sent after how many seconds.
+		sent map[int]string
+		bad  string
+		// want is what is delivered after how many seconds.
+		want map[int]string
+	}{
+		{"one alone", map[int]string{0: "a"}, "", map[int]string{10: "a#1"}},
+		{"while the window is open", map[int]string{0: "a", 4: "b", 9: "c"}, "", map[int]string{10: "a#1 b#1 c#1"}},
+		{"after the window", map[int]string{0: "a", 12: "b", 15: "c"}, "", map[int]string{10: "a#1", 22: "b#1 c#1"}},
+		{"a full batch", map[int]string{0: "a", 2: "b", 4: "c d"}, "", map[int]string{4: "a#1 b#1 c#1 d#1"}},
+		{"more than a batch", map[int]string{0: "a", 3: "b c d e f"}, "", map[int]string{3: "a#1 b#1 c#1 d#1", 13: "e#1 f#1"}},
+		{"one that comes back", map[int]string{0: "a bad", 15: "b"}, "bad", map[int]string{10: "a#1 bad#1", 21: "bad#2 b#1", 32: "bad#3"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := &worker{answer: failing(tt.bad)}
+				q, _ := emptied(t, mappingSpec{queue: "Queue", batch: 4, concurrency: 2, window: window, partial: true}, w)
+				got, seen := map[int]string{}, 0
+				for second := range 60 {
+					for body := range strings.FieldsSeq(tt.sent[second]) {
+						q.send(body, "r")
+					}
+					time.Sleep(time.Nanosecond) // a window that ends with this second has ended
+					synctest.Wait()
+					if bodies := w.bodies(); len(bodies) > seen {
+						got[second] = strings.Join(bodies[seen:], ", ")
+						seen = len(bodies)
+					}
+					time.Sleep(time.Second - time.Nanosecond)
+				}
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Errorf("deliveries (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// What is being gathered is under way: who waits until nothing is waits for the end of the window.
+func TestIdleWaitsForGatheredBatches(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q, _ := emptied(t, mappingSpec{queue: "Queue", batch: 100, concurrency: 2, window: 10 * time.Second}, &worker{answer: failing()})
+		start := time.Now()
+		q.send("a", "r")
+		time.Sleep(time.Second)
+		q.send("b", "s")
+		_, idle := q.tracker.underWay()
+		<-idle
+		if took := time.Since(start); took != 10*time.Second {
+			t.Errorf("idle after %v, want 10s", took)
+		}
+	})
+}
+
+// A laptop does not wait as long as Lambda, and a stack that is stopped does not wait at all.
+func TestGatheringEndsEarly(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &worker{answer: failing()}
+		q := newQueue(queueSpec{name: "Queue"}, time.Second, newTracker())
+		m := &mapping{
+			spec:  mappingSpec{queue: "Queue", batch: 100, concurrency: 2, window: time.Minute},
+			queue: q, longest: time.Second, invoke: w.invoke, console: &console{out: io.Discard},
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stopped := make(chan struct{})
+		go func() {
+			m.run(ctx)
+			close(stopped)
+		}()
+		q.send("a", "r")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"a#1"}, w.bodies()); diff != "" {
+			t.Errorf("deliveries after a second (-want +got):\n%s", diff)
+		}
+		q.send("b", "r")
+		synctest.Wait()
+		start := time.Now()
+		stop()
+		<-stopped
+		if took := time.Since(start); took != 0 || len(w.bodies()) != 1 {
+			t.Errorf("stopped after %v, having delivered %v", took, w.bodies())
 		}
 	})
 }

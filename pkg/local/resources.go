@@ -85,6 +85,7 @@ type mappingProperties struct {
 	FunctionName   string   `yaml:"FunctionName"`
 	EventSourceArn string   `yaml:"EventSourceArn"`
 	BatchSize      int      `yaml:"BatchSize"`
+	BatchingWindow int      `yaml:"MaximumBatchingWindowInSeconds"`
 	ResponseTypes  []string `yaml:"FunctionResponseTypes"`
 	ScalingConfig  struct {
 		MaximumConcurrency int `yaml:"MaximumConcurrency"`
@@ -103,6 +104,7 @@ func (r *reader) mapping(name string, res resource) error {
 		queue:       nameOfARN(p.EventSourceArn),
 		function:    nameOfARN(p.FunctionName),
 		batch:       p.BatchSize,
+		window:      time.Duration(p.BatchingWindow) * time.Second,
 		concurrency: p.ScalingConfig.MaximumConcurrency,
 	}
 	for _, kind := range p.ResponseTypes {
@@ -113,6 +115,9 @@ func (r *reader) mapping(name string, res resource) error {
 	}
 	if m.batch < 1 || m.concurrency < 1 {
 		return errors.New("BatchSize and MaximumConcurrency must be positive")
+	}
+	if m.batch > mostWithoutWindow && m.window <= 0 {
+		return fmt.Errorf("a BatchSize over %d needs MaximumBatchingWindowInSeconds; Lambda refuses it without", mostWithoutWindow)
 	}
 	r.template.mappings = append(r.template.mappings, m)
 	return nil

@@ -209,7 +209,7 @@ func (s *stack) environ(spec functionSpec, ledger string) []string {
 func (s *stack) startMappings(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	for _, spec := range s.template.mappings {
-		m := &mapping{spec: spec, queue: s.queues[spec.queue], timeout: s.functions[spec.function].spec.timeout, invoke: s.invoke, console: s.console}
+		m := &mapping{spec: spec, queue: s.queues[spec.queue], longest: s.options.window, timeout: s.functions[spec.function].spec.timeout, invoke: s.invoke, console: s.console}
 		s.mappings.Go(func() { m.run(ctx) })
 	}
 	s.closers = append(s.closers, func() error {

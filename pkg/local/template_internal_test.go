@@ -76,7 +76,7 @@ func TestTemplate(t *testing.T) {
 			{name: "DeadLetters", visibility: 30 * time.Second},
 			{name: "Queue", visibility: 6 * time.Second, deadLetters: "DeadLetters", maxReceives: 2},
 		}, got.queues, allow),
-		cmp.Diff([]mappingSpec{{name: "Mapping", queue: "Queue", function: "Probe", batch: 10, concurrency: 2, partial: true}}, got.mappings, allow),
+		cmp.Diff([]mappingSpec{{name: "Mapping", queue: "Queue", function: "Probe", batch: 20, window: time.Second, concurrency: 2, partial: true}}, got.mappings, allow),
 		cmp.Diff([]route{
 			{key: "POST /v1/users/{user}/keys", method: "POST", segments: []string{"v1", "users", "{user}", "keys"}, function: "Probe", iam: true},
 			{key: "ANY /open/{proxy+}", method: "ANY", segments: []string{"open", "{proxy+}"}, function: "Probe"},
@@ -178,6 +178,7 @@ func TestTemplateIsRefused(t *testing.T) {
 		{"route to nowhere", `{Type: AWS::ApiGatewayV2::Route, Properties: {RouteKey: GET /x, Target: integrations/I}}`, "the route GET /x leads to no integration"},
 		{"mapping of an unknown queue", `{Type: AWS::Lambda::EventSourceMapping, Properties: {FunctionName: !Ref F, EventSourceArn: "x:Gone"}}`, "R names a queue that does not exist: Gone"},
 		{"visibility below timeout", `{Type: AWS::Lambda::EventSourceMapping, Properties: {FunctionName: !Ref F, EventSourceArn: !GetAtt Short.Arn}}`, "the visibility timeout of Short is below the timeout of F"},
+		{"large batch without a window", `{Type: AWS::Lambda::EventSourceMapping, Properties: {FunctionName: !Ref F, EventSourceArn: !GetAtt Short.Arn, BatchSize: 11}}`, "a BatchSize over 10 needs MaximumBatchingWindowInSeconds"},
 		{"redrive without a count", `{Type: AWS::SQS::Queue, Properties: {RedrivePolicy: {deadLetterTargetArn: !GetAtt Short.Arn}}}`, "needs a maxReceiveCount"},
 	}
 	for _, tt := range tests {
