@@ -35,7 +35,7 @@ func TestTemplateFunctionsHaveFoldersAndBuildTargets(t *testing.T) {
 	for _, f := range folders {
 		want = append(want, f.Name())
 	}
-	for id, f := range functions(t, deploy(t, nil)) {
+	for id, f := range functions(t, deploy(t, slackOn())) {
 		if f.Handler != "bootstrap" || f.Runtime != "provided.al2023" || !slices.Equal(f.Architectures, list{"arm64"}) {
 			t.Errorf("%s does not run what the Makefile builds: %+v", id, f)
 		}
@@ -52,6 +52,9 @@ func TestTemplateFunctionsHaveFoldersAndBuildTargets(t *testing.T) {
 		t.Errorf("folders of functions (-) and functions of the template (+):\n%s", diff)
 	}
 }
+
+// slackOn are the parameters that switch Slack on, and no others.
+func slackOn() map[string]string { return map[string]string{"Slack": "on"} }
 
 func TestTemplateEnvironment(t *testing.T) {
 	want := map[string]string{
@@ -75,6 +78,10 @@ func TestTemplateEnvironment(t *testing.T) {
 	}{
 		"a map in the template's own parameter": {map[string]string{"IdentityMap": "github:octocat=alice@example.com"}, "github:octocat=alice@example.com"},
 		"a map in Parameter Store":              {map[string]string{"IdentityMap": "x", "IdentityParameter": "/keyreeve/people/"}, "ssm:/keyreeve/people/"},
+		"Slack": {map[string]string{
+			"IdentityMap": "slack:U1=alice@example.com",
+			"Slack":       "on", "SlackCommandChannels": "C1,C2", "SlackNoticeChannel": "C3", "Approvers": "self",
+		}, "slack:U1=alice@example.com"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for id, f := range functions(t, deploy(t, c.parameters)) {
@@ -86,6 +93,13 @@ func TestTemplateEnvironment(t *testing.T) {
 					wanted["KEYREEVE_IDENTITY_MAP"] = c.identities
 					wanted["KEYREEVE_OKTA_GROUPS"] = ""
 					wanted["KEYREEVE_BAMBOOHR_EMAIL_FIELD"] = "Work Email"
+				case "ChatOps":
+					wanted["KEYREEVE_IDENTITY_MAP"] = c.identities
+					wanted["KEYREEVE_SLACK_COMMAND_CHANNELS"] = "C1,C2"
+					wanted["KEYREEVE_SLACK_NOTICE_CHANNEL"] = "C3"
+					wanted["KEYREEVE_APPROVERS"] = "self"
+				case "Notify":
+					wanted["KEYREEVE_SLACK_NOTICE_CHANNEL"] = "C3"
 				}
 				if diff := cmp.Diff(wanted, f.Environment.Variables); diff != "" {
 					t.Errorf("environment of %s (-want +got):\n%s", id, diff)
@@ -96,7 +110,7 @@ func TestTemplateEnvironment(t *testing.T) {
 }
 
 func TestTemplateRoutes(t *testing.T) {
-	want := map[string]string{
+	always := map[string]string{
 		"GET /v1/users/{user}/keys":                   "Inventory",
 		"POST /v1/users/{user}/keys/{key}/activate":   "Activate",
 		"POST /v1/users/{user}/keys/{key}/deactivate": "Deactivate",
@@ -108,12 +122,14 @@ func TestTemplateRoutes(t *testing.T) {
 		"GET /hooks/okta":                             "Webhook",
 		"ANY /scim/v2/{proxy+}":                       "Webhook",
 	}
+	slack := map[string]string{"POST /slack/commands": "ChatOps", "POST /slack/actions": "ChatOps"}
 	for name, c := range map[string]struct {
-		parameters                map[string]string
+		parameters, more          map[string]string
 		authorization, authorizer string
 	}{
-		"IAM unless told otherwise":    {nil, "AWS_IAM", ""},
-		"JWT where an issuer is given": {map[string]string{"JwtIssuer": "https://id.example.com", "JwtAudience": "keyreeve"}, "JWT", "JwtAuthorizer"},
+		"IAM unless told otherwise":    {nil, nil, "AWS_IAM", ""},
+		"JWT where an issuer is given": {map[string]string{"JwtIssuer": "https://id.example.com", "JwtAudience": "keyreeve"}, nil, "JWT", "JwtAuthorizer"},
+		"Slack":                        {slackOn(), slack, "AWS_IAM", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := deploy(t, c.parameters)
@@ -136,13 +152,15 @@ func TestTemplateRoutes(t *testing.T) {
 					t.Errorf("%s: payload format %q", id, i.PayloadFormatVersion)
 				}
 				authorization, authorizer := c.authorization, c.authorizer
-				if target == "Webhook" { // which knows its callers itself
+				if target == "Webhook" || target == "ChatOps" { // which know their callers themselves
 					authorization, authorizer = "NONE", ""
 				}
 				if r.AuthorizationType != authorization || r.AuthorizerID != authorizer {
 					t.Errorf("%s: authorization %q by %q", id, r.AuthorizationType, r.AuthorizerID)
 				}
 			}
+			want := maps.Clone(always)
+			maps.Copy(want, c.more)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("routes (-want +got):\n%s", diff)
 			}
@@ -163,7 +181,7 @@ func TestTemplateActionsHaveRuleQueueAndWorker(t *testing.T) {
 		t.Run(id, func(t *testing.T) {
 			wantRule := rule{
 				EventBusName: "Bus",
-				EventPattern: pattern{DetailType: list{"Key Operation Requested"}, Detail: map[string][]any{"action": {string(action)}}},
+				EventPattern: pattern{DetailType: list{"Key Operation Requested"}, Detail: map[string]any{"action": []any{string(action)}}},
 				Targets:      []target{deliverTo(id)},
 			}
 			if diff := cmp.Diff(wantRule, rules[id+"Rule"]); diff != "" {
@@ -199,7 +217,7 @@ func TestTemplateActionsHaveRuleQueueAndWorker(t *testing.T) {
 	}
 	wantRule := rule{
 		EventBusName: "Bus",
-		EventPattern: pattern{DetailType: list{"Key Operation Requested"}, Detail: map[string][]any{"action": {
+		EventPattern: pattern{DetailType: list{"Key Operation Requested"}, Detail: map[string]any{"action": []any{
 			map[string]any{"exists": false}, map[string]any{"anything-but": []any{"activate", "deactivate", "delete"}},
 		}}},
 		Targets: []target{{Arn: "UnroutableRequests.Arn"}},
@@ -222,7 +240,7 @@ func TestTemplateSendersHaveRulesQueueAndWorker(t *testing.T) {
 	waiting.RetryPolicy.MaximumEventAgeInSeconds, waiting.RetryPolicy.MaximumRetryAttempts = 24*60*60, 185
 	for id, want := range map[string]rule{
 		"UnmappedRule": {EventBusName: "Bus", EventPattern: pattern{Source: []any{"keyreeve"}, DetailType: list{"Key Operation Unmapped"}}},
-		"OktaRule": {EventBusName: okta, EventPattern: pattern{Detail: map[string][]any{"eventType": {
+		"OktaRule": {EventBusName: okta, EventPattern: pattern{Detail: map[string]any{"eventType": []any{
 			"user.lifecycle.deactivate", "user.lifecycle.suspend", "user.lifecycle.delete.initiated", "group.user_membership.remove",
 		}}}},
 		"Auth0Rule": {EventBusName: auth0, EventPattern: pattern{Source: []any{map[string]any{"prefix": "aws.partner/auth0.com/"}}}},
@@ -248,6 +266,109 @@ func TestTemplateSendersHaveRulesQueueAndWorker(t *testing.T) {
 		if diff := cmp.Diff(openTo(name, heard), ofType[queuePolicy](t, s, "AWS::SQS::QueuePolicy")[name+"Policy"]); diff != "" {
 			t.Errorf("policy of %s (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+func TestTemplateSlackHasRulesQueuesAndWorkers(t *testing.T) {
+	s := deploy(t, slackOn())
+	finished := pattern{Source: []any{"keyreeve"}, DetailType: list{"Key Operation Finished"}}
+	asked := finished
+	asked.Detail = map[string]any{"replyTo": map[string]any{"slack": []any{map[string]any{"exists": true}}}}
+	rules := ofType[rule](t, s, "AWS::Events::Rule")
+	for id, want := range map[string]rule{
+		"ChatRule":   {EventPattern: pattern{Source: []any{"keyreeve"}, DetailType: list{"Chat Message Received"}}, Targets: []target{deliverTo("Chat")}},
+		"ReplyRule":  {EventPattern: asked, Targets: []target{deliverTo("Chat")}},
+		"NoticeRule": {EventPattern: finished, Targets: []target{deliverTo("Notice")}},
+	} {
+		want.EventBusName = "Bus"
+		if diff := cmp.Diff(want, rules[id]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", id, diff)
+		}
+	}
+	partial := list{"ReportBatchItemFailures"}
+	mappings := ofType[mapping](t, s, "AWS::Lambda::EventSourceMapping")
+	for name, c := range map[string]struct {
+		mapping mapping
+		rules   list
+		// spans is how long a message may fail, from the first try to the last.
+		spans func(time.Duration) bool
+	}{
+		"Chat": {
+			mapping{FunctionName: "ChatOps", EventSourceArn: "ChatQueue.Arn", BatchSize: 5, FunctionResponseTypes: partial},
+			list{"ChatRule.Arn", "ReplyRule.Arn"},
+			func(d time.Duration) bool { return d < 30*time.Minute }, // for which Slack takes an answer
+		},
+		"Notice": {
+			mapping{FunctionName: "Notify", EventSourceArn: "NoticeQueue.Arn", BatchSize: 100, MaximumBatchingWindowInSeconds: 10, FunctionResponseTypes: partial},
+			list{"NoticeRule.Arn"},
+			func(d time.Duration) bool { return d > time.Hour }, // for which Slack may be down
+		},
+	} {
+		c.mapping.ScalingConfig.MaximumConcurrency = 2
+		if diff := cmp.Diff(c.mapping, mappings[name+"Mapping"]); diff != "" {
+			t.Errorf("event source mapping (-want +got):\n%s", diff)
+		}
+		q, dead := ofType[queue](t, s, "AWS::SQS::Queue")[name+"Queue"], ofType[queue](t, s, "AWS::SQS::Queue")[name+"DeadLetters"]
+		if least := 6*functions(t, s)[c.mapping.FunctionName].Timeout + c.mapping.MaximumBatchingWindowInSeconds; q.VisibilityTimeout != least || least < 360 {
+			t.Errorf("%s: visibility timeout of %d s, want %d s", name, q.VisibilityTimeout, least)
+		}
+		if span := time.Duration(q.VisibilityTimeout*(q.RedrivePolicy.MaxReceiveCount-1)) * time.Second; !c.spans(span) {
+			t.Errorf("%s: the tries span %v", name, span)
+		}
+		if q.RedrivePolicy.DeadLetterTargetArn != name+"DeadLetters.Arn" || dead.MessageRetentionPeriod != 14*24*60*60 || !q.SqsManagedSseEnabled || !dead.SqsManagedSseEnabled {
+			t.Errorf("%s: queue %+v, dead letters %+v", name, q, dead)
+		}
+		if diff := cmp.Diff([]dimension{{Name: "QueueName", Value: name + "DeadLetters.QueueName"}}, ofType[alarm](t, s, "AWS::CloudWatch::Alarm")[name+"Alarm"].Dimensions); diff != "" {
+			t.Errorf("alarm (-want +got):\n%s", diff)
+		}
+		for _, q := range []string{name + "Queue", name + "DeadLetters"} {
+			if diff := cmp.Diff(openTo(q, c.rules), ofType[queuePolicy](t, s, "AWS::SQS::QueuePolicy")[q+"Policy"]); diff != "" {
+				t.Errorf("policy of %s (-want +got):\n%s", q, diff)
+			}
+		}
+	}
+}
+
+// Whoever does not use Slack has nothing of it, and nobody finds a door there.
+func TestTemplateSlackIsOffUnlessSwitchedOn(t *testing.T) {
+	off, on := deploy(t, nil), deploy(t, slackOn())
+	var more []string
+	for id := range on.resources {
+		if _, always := off.resources[id]; !always {
+			more = append(more, id)
+		}
+	}
+	slices.Sort(more)
+	want := []string{
+		"ChatAlarm", "ChatDeadLetters", "ChatDeadLettersPolicy", "ChatMapping", "ChatOps", "ChatOpsIntegration", "ChatOpsPermission",
+		"ChatQueue", "ChatQueuePolicy", "ChatRule", "NoticeAlarm", "NoticeDeadLetters", "NoticeDeadLettersPolicy", "NoticeMapping",
+		"NoticeQueue", "NoticeQueuePolicy", "NoticeRule", "Notify", "ReplyRule", "SlackActionRoute", "SlackCommandRoute",
+	}
+	if diff := cmp.Diff(want, more); diff != "" {
+		t.Errorf("resources of Slack (-want +got):\n%s", diff)
+	}
+}
+
+func TestTemplateParametersThatGoTogether(t *testing.T) {
+	for name, c := range map[string]struct {
+		parameters map[string]string
+		want       bool
+	}{
+		"the defaults":              {nil, true},
+		"Slack alone":               {slackOn(), true},
+		"Slack with all of it":      {map[string]string{"Slack": "on", "SlackNoticeChannel": "C1", "SlackCommandChannels": "C1", "Approvers": "self"}, true},
+		"notices without Slack":     {map[string]string{"SlackNoticeChannel": "C1"}, false},
+		"channels without Slack":    {map[string]string{"SlackCommandChannels": "C1"}, false},
+		"approvers without Slack":   {map[string]string{"Approvers": "self"}, false},
+		"an issuer and an audience": {map[string]string{"JwtIssuer": "https://id.example.com", "JwtAudience": "keyreeve"}, true},
+		"an issuer alone":           {map[string]string{"JwtIssuer": "https://id.example.com"}, false},
+		"an audience alone":         {map[string]string{"JwtAudience": "keyreeve"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := deploy(t, c.parameters).allowed; got != c.want {
+				t.Errorf("allowed: %v, want %v", got, c.want)
+			}
+		})
 	}
 }
 
@@ -360,15 +481,37 @@ func TestTemplateFunctionsMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 			"sqs:DeleteMessage SenderEvents.Arn", "sqs:GetQueueAttributes SenderEvents.Arn", "sqs:ReceiveMessage SenderEvents.Arn",
 		},
 	}
-	const people = "arn:AWS::Partition:ssm:AWS::Region:AWS::AccountId:parameter/keyreeve/people*"
-	readsPeople := slices.Concat(want["Webhook"], []string{"ssm:GetParameter " + people, "ssm:GetParametersByPath " + people})
-	for _, name := range []string{"/keyreeve/people", "/keyreeve/people/"} {
-		if diff := cmp.Diff(readsPeople, permissions(t, map[string]string{"IdentityParameter": name})["Webhook"]); diff != "" {
-			t.Errorf("permissions of Webhook with a map in %s (-want +got):\n%s", name, diff)
-		}
+	slack := maps.Clone(want)
+	slack["ChatOps"] = []string{
+		"dynamodb:GetItem Table.Arn", "dynamodb:PutItem Table.Arn if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[events/*]]]",
+		"events:PutEvents Bus.Arn",
+		"secretsmanager:GetSecretValue " + loginARN,
+		"sqs:DeleteMessage ChatQueue.Arn", "sqs:GetQueueAttributes ChatQueue.Arn", "sqs:ReceiveMessage ChatQueue.Arn",
 	}
-	if diff := cmp.Diff(want, permissions(t, nil)); diff != "" {
-		t.Errorf("permissions (-want +got):\n%s", diff)
+	slack["Notify"] = []string{
+		"dynamodb:GetItem Table.Arn", "dynamodb:PutItem Table.Arn if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[events/*]]]",
+		"secretsmanager:GetSecretValue " + loginARN,
+		"sqs:DeleteMessage NoticeQueue.Arn", "sqs:GetQueueAttributes NoticeQueue.Arn", "sqs:ReceiveMessage NoticeQueue.Arn",
+	}
+	const people = "arn:AWS::Partition:ssm:AWS::Region:AWS::AccountId:parameter/keyreeve/people*"
+	readsPeople := maps.Clone(slack)
+	for _, id := range []string{"Webhook", "ChatOps"} {
+		readsPeople[id] = slices.Concat(slack[id], []string{"ssm:GetParameter " + people, "ssm:GetParametersByPath " + people})
+	}
+	for name, c := range map[string]struct {
+		parameters map[string]string
+		want       map[string][]string
+	}{
+		"as it comes":           {nil, want},
+		"Slack":                 {slackOn(), slack},
+		"a map in a parameter":  {map[string]string{"Slack": "on", "IdentityParameter": "/keyreeve/people"}, readsPeople},
+		"a map in some of them": {map[string]string{"Slack": "on", "IdentityParameter": "/keyreeve/people/"}, readsPeople},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, permissions(t, c.parameters)); diff != "" {
+				t.Errorf("permissions (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
@@ -451,7 +594,7 @@ type (
 	pattern struct {
 		Source     []any
 		DetailType list `json:"detail-type"`
-		Detail     map[string][]any
+		Detail     map[string]any
 	}
 	target struct {
 		Arn              string
@@ -487,9 +630,10 @@ type (
 	}
 	keyElement struct{ AttributeName, KeyType string }
 	mapping    struct {
-		FunctionName, EventSourceArn string
-		FunctionResponseTypes        list
-		ScalingConfig                struct{ MaximumConcurrency int }
+		FunctionName, EventSourceArn              string
+		BatchSize, MaximumBatchingWindowInSeconds int
+		FunctionResponseTypes                     list
+		ScalingConfig                             struct{ MaximumConcurrency int }
 	}
 )
 
@@ -505,7 +649,7 @@ func (l *list) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*[]string)(l))
 }
 
-// deliverTo is the target of a rule that feeds an action: its queue, else its dead letters after a day of trying.
+// deliverTo is the target of a rule that feeds a queue: that, else its dead letters after a day of trying.
 func deliverTo(id string) target {
 	want := target{Arn: id + "Queue.Arn"}
 	want.DeadLetterConfig.Arn = id + "DeadLetters.Arn"
@@ -557,6 +701,8 @@ type stack struct {
 	conditions map[string]*yaml.Node
 	// resources holds those whose condition is met.
 	resources map[string]*yaml.Node
+	// allowed: no rule of the template speaks against the parameters.
+	allowed bool
 	// shared holds the properties that all functions have.
 	shared *yaml.Node
 }
@@ -590,15 +736,18 @@ func deploy(t *testing.T, parameters map[string]string) stack {
 		}
 		s.parameters[name] = value
 	}
-	maps.DeleteFunc(s.resources, func(_ string, resource *yaml.Node) bool {
-		condition, ok := members(resource)["Condition"]
+	left := func(_ string, entry *yaml.Node) bool {
+		condition, ok := members(entry)["Condition"]
 		return ok && !s.holds(t, condition.Value)
-	})
-	// Resolving all of it finds what points nowhere, also in the resources that no test asks for.
-	s.value(t, template["Outputs"])
-	for _, resource := range s.resources {
-		s.value(t, resource)
 	}
+	maps.DeleteFunc(s.resources, left)
+	outputs := members(template["Outputs"])
+	maps.DeleteFunc(outputs, left)
+	// Resolving all of it finds what points nowhere, also in what no test asks for.
+	for _, entry := range slices.Concat(slices.Collect(maps.Values(s.resources)), slices.Collect(maps.Values(outputs))) {
+		s.value(t, entry)
+	}
+	s.allowed = !slices.ContainsFunc(slices.Collect(maps.Values(members(template["Rules"]))), func(rule *yaml.Node) bool { return s.breaks(t, rule) })
 	return s
 }
 
@@ -670,6 +819,10 @@ func (s stack) value(t *testing.T, n *yaml.Node) any {
 		return s.value(t, n.Content[0]) == s.value(t, n.Content[1])
 	case "!Not":
 		return s.value(t, n.Content[0]) == false
+	case "!And":
+		return !slices.ContainsFunc(n.Content, func(operand *yaml.Node) bool { return s.value(t, operand) == false })
+	case "!Or":
+		return slices.ContainsFunc(n.Content, func(operand *yaml.Node) bool { return s.value(t, operand) == true })
 	}
 	if !strings.HasPrefix(n.Tag, "!!") {
 		t.Fatalf("template.yaml:%d: this test does not know %s", n.Line, n.Tag)
@@ -698,6 +851,17 @@ func (s stack) value(t *testing.T, n *yaml.Node) any {
 		}
 		return scalar
 	}
+}
+
+// breaks reports whether the parameters break a rule of the template: it applies, and one of its assertions does not hold.
+func (s stack) breaks(t *testing.T, rule *yaml.Node) bool {
+	t.Helper()
+	if applies, ok := members(rule)["RuleCondition"]; ok && s.value(t, applies) == false {
+		return false
+	}
+	return slices.ContainsFunc(members(rule)["Assertions"].Content, func(assertion *yaml.Node) bool {
+		return s.value(t, members(assertion)["Assert"]) == false
+	})
 }
 
 // holds reports whether a condition is met.

@@ -11,6 +11,7 @@ func templateParameters() map[string]string {
 	return map[string]string{
 		// What the secret would hold is given to the functions as it is.
 		"SecretId": "",
+		"Slack":    "on",
 		// On these POST /_events stands in for the partner.
 		"OktaEventBus":  "aws.partner/okta.com/example/keyreeve",
 		"Auth0EventBus": "aws.partner/auth0.com/example/keyreeve",
