@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"time"
 
@@ -44,14 +43,11 @@ func startContract(ctx context.Context, latency time.Duration) (*fakeContract, e
 }
 
 func (c *fakeContract) serve(ctx context.Context, handler http.Handler) (address string, err error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	address, stop, err := serveAnywhere(ctx, handler)
+	if err == nil {
+		c.closers = append(c.closers, stop)
 	}
-	server := newServer(handler)
-	c.closers = append(c.closers, server.Close)
-	go func() { _ = server.Serve(listener) }() // ends when the server is closed
-	return "http://" + listener.Addr().String(), nil
+	return address, err
 }
 
 func (c *fakeContract) close() error {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"keyreeve/pkg/slackapi/slacktest"
 )
 
 // patience is how long POST /_events waits for what an event causes, and GET /_idle for what anything caused.
@@ -18,7 +20,9 @@ type control struct {
 	queues    map[string]*queue
 	functions map[string]*function
 	tracker   *tracker
-	invoke    func(ctx context.Context, function string, payload []byte) ([]byte, error)
+	// slack is nil where there is no workspace to look into.
+	slack  *slacktest.Slack
+	invoke func(ctx context.Context, function string, payload []byte) ([]byte, error)
 }
 
 func (c *control) handler() http.Handler {
@@ -30,6 +34,10 @@ func (c *control) handler() http.Handler {
 	mux.HandleFunc("GET /_queues/{name}", c.showQueue)
 	mux.HandleFunc("POST /_queues/{name}", withBody(c.sendMessage))
 	mux.HandleFunc("POST /_invoke/{name}", withBody(c.invokeFunction))
+	if c.slack != nil {
+		mux.HandleFunc("GET /_slack", c.showSlack)
+		mux.HandleFunc("POST /_slack", withBody(c.actInSlack))
+	}
 	return mux
 }
 

@@ -7,15 +7,21 @@ import (
 
 // templateParameters are those of the template as a laptop deploys it. One that the template does not declare has no
 // effect.
-func templateParameters() map[string]string {
-	return map[string]string{
+func templateParameters(o options) map[string]string {
+	parameters := map[string]string{
 		// What the secret would hold is given to the functions as it is.
 		"SecretId": "",
-		"Slack":    "on",
 		// On these POST /_events stands in for the partner.
 		"OktaEventBus":  "aws.partner/okta.com/example/keyreeve",
 		"Auth0EventBus": "aws.partner/auth0.com/example/keyreeve",
 	}
+	if o.fakeSlack() || o.ownSlack() {
+		parameters["Slack"] = "on"
+	}
+	if o.fakeSlack() {
+		parameters["SlackNoticeChannel"] = noticeChannel
+	}
+	return parameters
 }
 
 // demoSecrets are variables that switch every sender on, each with a secret that says what it is, and that tell by

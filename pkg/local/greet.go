@@ -40,5 +40,9 @@ func (s *stack) greet() {
 	say(`  curl -s -u operator@example.com: %s/v1/users/%s/keys/deactivate -d '{"reason":"lost laptop"}'`, s.address, collector)
 	say("Which keys does a user have:")
 	say("  curl -s -u operator@example.com: %s/v1/users/%s/keys", s.address, owner)
+	if s.slack != nil {
+		say("An operator asks for them in Slack, and this is what Slack shows:")
+		say(`  curl -s %[1]s/_slack -d '{"user":"U0OPERATOR","text":"%[2]s"}'; curl -s %[1]s/_idle; curl -s %[1]s/_slack`, s.address, owner)
+	}
 	say("%s", strings.Repeat("-", 80))
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"time"
 )
@@ -11,6 +13,17 @@ import (
 // next invocation without a limit, so that only the reading of headers is bounded.
 func newServer(handler http.Handler) *http.Server {
 	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+}
+
+// serveAnywhere serves the handler on any port that is free, until it is stopped.
+func serveAnywhere(ctx context.Context, handler http.Handler) (address string, stop func() error, err error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	server := newServer(handler)
+	go func() { _ = server.Serve(listener) }() // ends when the server is closed
+	return "http://" + listener.Addr().String(), server.Close, nil
 }
 
 // answerJSON writes value, as application/json unless another type is set.

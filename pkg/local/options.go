@@ -75,6 +75,14 @@ func (o options) realContract() bool {
 	return o.ionos["IONOS_TOKEN"] != "" || o.ionos["IONOS_USERNAME"] != ""
 }
 
+// ownSlack reports whether there are the secrets of an app in the real Slack.
+func (o options) ownSlack() bool {
+	return o.keyreeve["KEYREEVE_SLACK_SIGNING_SECRET"] != "" || o.keyreeve["KEYREEVE_SLACK_BOT_TOKEN"] != ""
+}
+
+// fakeSlack reports whether a workspace is brought along. On a real contract, what everybody knows must open nothing.
+func (o options) fakeSlack() bool { return !o.realContract() && !o.ownSlack() }
+
 // merged returns the union of the layers; what a later one says wins.
 func merged(layers ...map[string]string) map[string]string {
 	all := map[string]string{}

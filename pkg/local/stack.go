@@ -28,6 +28,8 @@ type stack struct {
 	address string
 	// contract is the fake one; nil when the stack works on a real one.
 	contract *fakeContract
+	// slack is the fake one; nil when the stack talks to a real one, or to none.
+	slack *fakeSlack
 
 	functions map[string]*function
 	queues    map[string]*queue
@@ -53,7 +55,7 @@ func (s *stack) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.template, err = loadTemplate(s.options.root, s.address, templateParameters()); err != nil {
+	if s.template, err = loadTemplate(s.options.root, s.address, templateParameters(s.options)); err != nil {
 		return err
 	}
 	state, err := s.makeState()
@@ -65,6 +67,12 @@ func (s *stack) start(ctx context.Context) error {
 			return err
 		}
 		s.closers = append(s.closers, s.contract.close)
+	}
+	if s.options.fakeSlack() {
+		if s.slack, err = startSlack(ctx, s.address); err != nil {
+			return err
+		}
+		s.closers = append(s.closers, s.slack.close)
 	}
 	s.makeQueues()
 	if err := s.startFunctions(ctx, state); err != nil {
@@ -124,13 +132,17 @@ func (s *stack) serve(listener net.Listener) {
 func (s *stack) handler() http.Handler {
 	api := &gateway{routes: s.template.routes, invoke: s.invoke, console: s.console}
 	aws := &awsAPI{bus: s.bus, queues: s.queues, console: s.console}
-	inside := (&control{bus: s.bus, queues: s.queues, functions: s.functions, tracker: s.tracker, invoke: s.invoke}).handler()
+	inside := &control{bus: s.bus, queues: s.queues, functions: s.functions, tracker: s.tracker, invoke: s.invoke}
+	if s.slack != nil {
+		inside.slack = s.slack.workspace
+	}
+	controls := inside.handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case fromBrowser(r):
 			answerMessage(w, http.StatusForbidden, "Web pages may not call this.")
 		case strings.HasPrefix(r.URL.Path, "/_"):
-			inside.ServeHTTP(w, r)
+			controls.ServeHTTP(w, r)
 		case r.URL.Path == "/" && r.Header.Get("X-Amz-Target") != "":
 			aws.ServeHTTP(w, r)
 		default:
@@ -197,8 +209,12 @@ func (s *stack) environ(spec functionSpec, ledger string) []string {
 	if s.contract != nil {
 		contract = merged(s.contract.environment, demoSecrets(), map[string]string{"AWS_ENDPOINT_URL": s.address})
 	}
+	slack := map[string]string{}
+	if s.slack != nil {
+		slack = s.slack.environment
+	}
 	var environ []string
-	for name, value := range merged(s.options.system, spec.environment, lambda, contract, s.options.keyreeve) {
+	for name, value := range merged(s.options.system, spec.environment, lambda, contract, slack, s.options.keyreeve) {
 		environ = append(environ, name+"="+value)
 	}
 	slices.Sort(environ)

@@ -154,7 +154,10 @@ func testContext(t *testing.T, s *stack) {
 		name, value, _ := strings.Cut(variable, "=")
 		environment[name] = value
 	}
-	for name, form := range map[string]string{"KEYREEVE_LEDGER": "bolt:/", "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:", "IONOS_TOKEN": "ey", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:"} {
+	for name, form := range map[string]string{
+		"KEYREEVE_LEDGER": "bolt:/", "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:", "IONOS_TOKEN": "ey", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:",
+		"KEYREEVE_SLACK_ENDPOINT": "http://127.0.0.1:",
+	} {
 		if !strings.HasPrefix(environment[name], form) {
 			t.Errorf("%s is %q, want it to begin with %q", name, environment[name], form)
 		}
@@ -168,8 +171,10 @@ func testContext(t *testing.T, s *stack) {
 		"KEYREEVE_GREETING": "hello from keyreeve",
 		"KEYREEVE_LIMIT":    "9",
 		"KEYREEVE_SECRETS":  "",
-		"IONOS_API_URL":     s.contract.address + "/cloudapi/v6",
-		"AWS_REGION":        "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1",
+		// The secrets of the workspace that is brought along.
+		"KEYREEVE_SLACK_BOT_TOKEN": "only-for-make-run-slack", "KEYREEVE_SLACK_SIGNING_SECRET": "only-for-make-run-slack",
+		"IONOS_API_URL": s.contract.address + "/cloudapi/v6",
+		"AWS_REGION":    "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1",
 		"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local",
 		"AWS_ENDPOINT_URL": s.address, "AWS_ENDPOINT_URL_EVENTBRIDGE": s.address, "AWS_ENDPOINT_URL_SQS": s.address, "AWS_ENDPOINT_URL_DYNAMODB": "http://dynamodb",
 		"AWS_LAMBDA_FUNCTION_NAME": "Probe", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",

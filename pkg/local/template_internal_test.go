@@ -13,7 +13,7 @@ import (
 
 func TestTheRealTemplateCanBeRun(t *testing.T) {
 	t.Parallel()
-	got, err := loadTemplate("../..", "http://here", templateParameters())
+	got, err := loadTemplate("../..", "http://here", templateParameters(options{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestTheRealTemplateDeclaresTheLaptopsParameters(t *testing.T) {
 	if err := yaml.Load(source, &d); err != nil {
 		t.Fatal(err)
 	}
-	for name := range templateParameters() {
+	for name := range templateParameters(options{}) {
 		if _, ok := d.Parameters[name]; !ok {
 			t.Errorf("the template has no parameter %s", name)
 		}
