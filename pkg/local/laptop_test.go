@@ -248,7 +248,15 @@ type result struct {
 	User struct {
 		Email string `json:"email"`
 	} `json:"user"`
-	Keys []keyOutcome `json:"keys"`
+	Keys     []keyOutcome `json:"keys"`
+	Warnings []struct {
+		Code string `json:"code"`
+	} `json:"warnings"`
+}
+
+// givenUp reports whether the result says nothing but that the request was given up.
+func (r result) givenUp() bool {
+	return len(r.Keys) == 0 && len(r.Warnings) == 1 && r.Warnings[0].Code == "given_up"
 }
 
 // said is each key's outcome, or the rule that refused it.
