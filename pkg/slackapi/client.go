@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/slack-go/slack"
 
@@ -31,6 +33,9 @@ type Config struct {
 type Client struct {
 	token guard.Secret
 	http  *http.Client
+
+	mu   sync.Mutex
+	home []string // see [Client.homes]
 }
 
 // New returns the client that cfg describes. It calls nobody.
@@ -41,14 +46,13 @@ func New(cfg Config) *Client {
 // User is a person or an app in Slack.
 type User struct {
 	ID string
-	// Teams are the ids of the workspace and, in an enterprise, of the others that the user belongs to.
-	Teams []string
 	// Email is empty for a user without one, and where the app may not see it.
 	Email string
 	// Deleted users cannot log in.
 	Deleted bool
 	Bot     bool
-	// Stranger is somebody of another organization, with whom a channel is shared.
+	// Stranger belongs to neither the workspace that the app is installed in nor its enterprise, as people do with whom a
+	// channel is shared: another organization vouches for the address.
 	Stranger bool
 }
 
@@ -71,7 +75,7 @@ type Response struct {
 // User returns the user with the id, an error of kind [guard.NotFound] if there is none. It needs the scope users:read,
 // and users:read.email for the address.
 func (c *Client) User(ctx context.Context, id string) (User, error) {
-	found, err := c.user("look up a user", func(api *slack.Client) (*slack.User, error) { return api.GetUserInfoContext(ctx, id) })
+	found, err := c.user(ctx, "look up a user", func(api *slack.Client) (*slack.User, error) { return api.GetUserInfoContext(ctx, id) })
 	if err == nil && found.ID != id {
 		err = unreadable("look up a user", errors.New("users.info answered with another user"))
 	}
@@ -84,7 +88,7 @@ func (c *Client) User(ctx context.Context, id string) (User, error) {
 // FindByEmail returns the user with the e-mail address, an error of kind [guard.NotFound] if there is none. It needs the
 // scope users:read.email.
 func (c *Client) FindByEmail(ctx context.Context, email string) (User, error) {
-	found, err := c.user("look up a user by e-mail", func(api *slack.Client) (*slack.User, error) { return api.GetUserByEmailContext(ctx, email) })
+	found, err := c.user(ctx, "look up a user by e-mail", func(api *slack.Client) (*slack.User, error) { return api.GetUserByEmailContext(ctx, email) })
 	if err == nil && (found.ID == "" || !strings.EqualFold(found.Email, email)) {
 		err = unreadable("look up a user by e-mail", errors.New("users.lookupByEmail answered with another user"))
 	}
@@ -94,7 +98,7 @@ func (c *Client) FindByEmail(ctx context.Context, email string) (User, error) {
 	return found, nil
 }
 
-func (c *Client) user(does string, call func(*slack.Client) (*slack.User, error)) (User, error) {
+func (c *Client) user(ctx context.Context, does string, call func(*slack.Client) (*slack.User, error)) (User, error) {
 	api, err := c.api(does)
 	if err != nil {
 		return User{}, err
@@ -103,16 +107,30 @@ func (c *Client) user(does string, call func(*slack.Client) (*slack.User, error)
 	if err != nil {
 		return User{}, failed(does, err)
 	}
-	var teams []string
-	for _, team := range append([]string{found.TeamID}, found.Enterprise.Teams...) {
-		if team != "" {
-			teams = append(teams, team)
-		}
+	home, err := c.homes(ctx, api)
+	if err != nil {
+		return User{}, failed("tell its workspace", err)
 	}
+	ours := func(team string) bool { return slices.Contains(home, team) }
+	teams := append([]string{found.TeamID, found.Enterprise.EnterpriseID}, found.Enterprise.Teams...)
 	return User{
-		ID: found.ID, Teams: teams, Email: found.Profile.Email,
-		Deleted: found.Deleted, Bot: found.IsBot, Stranger: found.IsStranger,
+		ID: found.ID, Email: found.Profile.Email, Deleted: found.Deleted, Bot: found.IsBot,
+		Stranger: found.IsStranger || !slices.ContainsFunc(teams, ours),
 	}, nil
+}
+
+// homes returns the ids of the workspace that the token is of and, in an enterprise, of that. It asks once.
+func (c *Client) homes(ctx context.Context, api *slack.Client) ([]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.home == nil {
+		own, err := api.AuthTestContext(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c.home = slices.DeleteFunc([]string{own.TeamID, own.EnterpriseID}, func(id string) bool { return id == "" })
+	}
+	return c.home, nil
 }
 
 // Post posts the message to the channel with the id, or to the user with the id as a direct message. A channel that does

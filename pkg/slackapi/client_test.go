@@ -85,10 +85,10 @@ func TestUser(t *testing.T) {
 	t.Parallel()
 	_, _, client := workspace(t, now)
 	for id, want := range map[string]slackapi.User{
-		"U0ALICE": {ID: "U0ALICE", Teams: []string{"T0TEAM"}, Email: "alice@example.com"},
-		"U0BOB":   {ID: "U0BOB", Teams: []string{"T0TEAM"}, Email: "bob@example.com", Deleted: true},
-		"U0BOT":   {ID: "U0BOT", Teams: []string{"T0TEAM"}, Bot: true},
-		"U0EVE":   {ID: "U0EVE", Teams: []string{"T0OTHER"}, Email: "eve@example.net", Stranger: true},
+		"U0ALICE": {ID: "U0ALICE", Email: "alice@example.com"},
+		"U0BOB":   {ID: "U0BOB", Email: "bob@example.com", Deleted: true},
+		"U0BOT":   {ID: "U0BOT", Bot: true},
+		"U0EVE":   {ID: "U0EVE", Email: "eve@example.net", Stranger: true},
 	} {
 		got, err := client.User(t.Context(), id)
 		if err != nil {
@@ -113,15 +113,35 @@ func TestFindByEmail(t *testing.T) {
 	wantKind(t, err, guard.NotFound)
 }
 
-func TestTeamsOfAnEnterprise(t *testing.T) {
+// Whoever belongs to neither the workspace nor its enterprise is a stranger, whatever Slack calls them.
+func TestStrangers(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, answering(http.StatusOK, nil, `{"ok":true,"user":{"id":"U1","team_id":"T1","enterprise_user":{"teams":["T2","T3"]}}}`))
-	got, err := client.User(t.Context(), "U1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"T1", "T2", "T3"}, got.Teams); diff != "" {
-		t.Errorf("teams (-want +got):\n%s", diff)
+	for name, tt := range map[string]struct {
+		user     string
+		stranger bool
+	}{
+		"of the workspace":        {`"team_id":"T1"`, false},
+		"of another":              {`"team_id":"T9"`, true},
+		"of none":                 {`"name":"x"`, true},
+		"of the enterprise":       {`"team_id":"T2","enterprise_user":{"enterprise_id":"E1","teams":["T2"]}`, false},
+		"of many, one of them it": {`"team_id":"T2","enterprise_user":{"enterprise_id":"E9","teams":["T2","T1"]}`, false},
+		"of another enterprise":   {`"team_id":"T2","enterprise_user":{"enterprise_id":"E9","teams":["T2"]}`, true},
+		"who shares no channel":   {`"team_id":"T1","is_stranger":true`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body := `{"ok":true,"user":{"id":"U1",` + tt.user + `}}`
+				if r.URL.Path == "/api/auth.test" {
+					body = `{"ok":true,"team_id":"T1","enterprise_id":"E1"}`
+				}
+				_, _ = io.WriteString(w, body) // a caller who has gone will say so
+			}))
+			got, err := client.User(t.Context(), "U1")
+			if err != nil || got.Stranger != tt.stranger {
+				t.Errorf("got %+v, %v; want a stranger: %t", got, err, tt.stranger)
+			}
+		})
 	}
 }
 
@@ -283,7 +303,11 @@ func TestEndpoint(t *testing.T) {
 	var got []string
 	client := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got = append(got, r.Method+" "+r.Host+r.RequestURI)
-		_, _ = io.WriteString(w, `{"ok":true,"ts":"1","user":{"id":"U1","profile":{"email":"alice@example.com"}}}`)
+		answer := `{"ok":true,"ts":"1","user":{"id":"U1","profile":{"email":"alice@example.com"}}}`
+		if r.URL.Path == "/api/auth.test" {
+			answer = `{"ok":true,"team_id":"T1"}`
+		}
+		_, _ = io.WriteString(w, answer) // a caller who has gone will say so
 	}))
 	_, whoIs := client.User(t.Context(), "U1")
 	_, find := client.FindByEmail(t.Context(), "alice@example.com")
@@ -293,7 +317,8 @@ func TestEndpoint(t *testing.T) {
 		t.Error(err)
 	}
 	want := []string{
-		"POST slack.com/api/users.info", "POST slack.com/api/users.lookupByEmail", "POST slack.com/api/chat.postMessage",
+		"POST slack.com/api/users.info", "POST slack.com/api/auth.test", "POST slack.com/api/users.lookupByEmail",
+		"POST slack.com/api/chat.postMessage",
 		"POST hooks.slack.com/actions/T1/2/x%2Fy?z=1",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -47,6 +47,8 @@ func (s *Slack) webAPI(w http.ResponseWriter, r *http.Request) {
 	result := map[string]any{}
 	if code == "" {
 		switch method {
+		case "auth.test":
+			result["team_id"], result["user_id"], result["bot_id"] = s.cfg.Team, "U"+botID, botID
 		case "users.info":
 			code = s.usersInfo(arguments, result)
 		case "users.lookupByEmail":
