@@ -57,11 +57,16 @@ func (b *Bus) Chat() []json.RawMessage {
 	return slices.Clone(b.arrivals.chat)
 }
 
-// Refuse makes the bus turn down everything from here on.
-func (b *Bus) Refuse() {
+// Refuse makes the bus turn down everything from here on, Accept take it again.
+func (b *Bus) Refuse() { b.refuse(true) }
+
+// Accept ends what [Bus.Refuse] began.
+func (b *Bus) Accept() { b.refuse(false) }
+
+func (b *Bus) refuse(all bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.refuses = true
+	b.refuses = all
 }
 
 // ServeHTTP takes the events of a PutEvents call. Where one cannot be understood, the whole call is refused.
