@@ -227,6 +227,40 @@ func TestRespond(t *testing.T) {
 	wantShown(t, s, hello, public, hello, slacktest.Shown{Channel: channel, To: "U0ALICE", Text: "Text alone", Versions: 1})
 }
 
+// An answer to a button can take the place of the message that holds it.
+func TestRespondInPlace(t *testing.T) {
+	t.Parallel()
+	var responseURL string
+	actions, transport := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var payload struct {
+			ResponseURL string `json:"response_url"`
+		}
+		if err := json.Unmarshal([]byte(r.FormValue("payload")), &payload); err != nil {
+			t.Error(err)
+		}
+		responseURL = payload.ResponseURL
+	}))
+	s := slacktest.New(slacktest.Config{Token: bot, SigningSecret: private, Users: users(), Clock: now, Actions: actions, Transport: transport})
+	client := newClient(t, s)
+	button := slack.NewButtonBlockElement("off", "1", slack.NewTextBlockObject(slack.PlainTextType, "Off", false, false))
+	if err := client.Post(t.Context(), channel, slackapi.Message{Text: "Press", Blocks: []slack.Block{slack.NewActionBlock("", button)}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Press(t.Context(), "U0ALICE", 0, "off", 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []slackapi.Response{{Message: message(), Replace: true}, {Message: slackapi.Message{Text: "Beside it"}}} {
+		if err := client.Respond(t.Context(), responseURL, r); err != nil {
+			t.Error(err)
+		}
+	}
+	wantShown(
+		t, s,
+		slacktest.Shown{Channel: channel, Text: "Hello", Blocks: json.RawMessage(messageBlocks), Versions: 2},
+		slacktest.Shown{Channel: channel, To: "U0ALICE", Text: "Beside it", Versions: 1},
+	)
+}
+
 func TestRespondWithoutToken(t *testing.T) {
 	t.Parallel()
 	s, responseURL, _ := workspace(t, now)
@@ -385,8 +419,6 @@ func TestFailures(t *testing.T) {
 		"no such user":              {no("users_not_found"), guard.NotFound, 0, "e-mail"},
 		"not in the channel":        {no("not_in_channel"), guard.NotFound, 0, "invite the app"},
 		"an archived channel":       {no("is_archived"), guard.NotFound, 0, "another channel"},
-		"a redirect":                {http.RedirectHandler("https://hooks.slack.com/elsewhere", http.StatusTemporaryRedirect), guard.Upstream, 0, "later"},
-		"a redirect to a GET":       {http.RedirectHandler("https://slack.com/elsewhere", http.StatusFound), guard.Upstream, 0, "later"},
 		"an answer without an end":  {answering(http.StatusOK, nil, `{"ok":true,"x":"`+strings.Repeat("x", 2<<20)+`"}`), guard.Upstream, 0, "later"},
 		"a connection that breaks":  {http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), guard.Upstream, 0, "later"},
 		"an answer that breaks off": {answering(http.StatusOK, http.Header{"Content-Length": {"100"}}, `{"ok":true`), guard.Upstream, 0, "later"},
@@ -400,6 +432,26 @@ func TestFailures(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Whoever answers at the end of a redirect did not see what was sent.
+func TestRedirectIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusFound, http.StatusTemporaryRedirect} {
+		elsewhere := 0
+		mux := http.NewServeMux()
+		mux.Handle("/", http.RedirectHandler("https://slack.com/elsewhere", status))
+		mux.HandleFunc("/elsewhere", func(w http.ResponseWriter, _ *http.Request) {
+			elsewhere++
+			_, _ = io.WriteString(w, `{"ok":true,"ts":"1","user":{"id":"U1","profile":{"email":"alice@example.com"}}}`)
+		})
+		for _, err := range every(t.Context(), newClient(t, mux)) {
+			wantKind(t, err, guard.Upstream)
+		}
+		if elsewhere > 0 {
+			t.Errorf("%d redirects with status %d were followed", elsewhere, status)
+		}
 	}
 }
 

@@ -39,7 +39,7 @@ func (e *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the endpoint is no address: %w", err)
 		}
-		req.Host, req.URL.Scheme, req.URL.Host = req.URL.Host, emulator.Scheme, emulator.Host
+		req.URL.Scheme, req.URL.Host = emulator.Scheme, emulator.Host // The Host header stays Slack's.
 	}
 	resp, err := e.base.RoundTrip(req)
 	if err != nil {

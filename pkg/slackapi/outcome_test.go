@@ -158,7 +158,7 @@ func told() map[string]guard.Finished {
 	return map[string]guard.Finished{
 		"deactivated":           finished(guard.Deactivate, nil, changed(one), changed(two)),
 		"activated":             finished(guard.Activate, func(f *guard.Finished) { f.Reason = "" }, changed(one)),
-		"deleted_with_approval": finished(guard.Delete, func(f *guard.Finished) { f.ApprovedBy = carol() }, changed(one, guard.GracePeriod, guard.OnlyKeyWithBuckets)),
+		"deleted_with_approval": finished(guard.Delete, func(f *guard.Finished) { f.ApprovedBy = carol() }, changed(one, guard.GracePeriod, guard.OnlyKeyWithBuckets), changed(two)),
 		"unchanged":             finished(guard.Deactivate, nil, withheld(one, guard.Unchanged, "", "", "")),
 		"carried_out_before":    finished(guard.Deactivate, nil, withheld(one, guard.Unchanged, "", "This very event was carried out before.", "")),
 		"superseded":            finished(guard.Deactivate, nil, late),
@@ -299,6 +299,9 @@ func TestOutcomeFitsIntoSlack(t *testing.T) {
 		f := finished(rapid.SampledFrom(append(guard.Actions(), "")).Draw(rt, "action"), func(f *guard.Finished) {
 			f.User.Email, f.Reason, f.Source = text.Draw(rt, "user"), text.Draw(rt, "reason"), text.Draw(rt, "source")
 			f.Actor.Email, f.ApprovedBy.Name = text.Draw(rt, "actor"), text.Draw(rt, "approver")
+			for _, message := range rapid.SliceOfN(text, 0, 5).Draw(rt, "warnings") {
+				f.Warnings = append(f.Warnings, guard.Warning{Code: guard.NotAnnounced, Message: message})
+			}
 			f.DryRun, f.Offboarding = rapid.Bool().Draw(rt, "dry run"), rapid.Bool().Draw(rt, "offboarding")
 		})
 		same := rapid.Bool().Draw(rt, "one fate")
@@ -325,13 +328,30 @@ func TestOutcomeFitsIntoSlack(t *testing.T) {
 	})
 }
 
+// Some characters count as two.
+func TestLongTextsAreCut(t *testing.T) {
+	t.Parallel()
+	for long, want := range map[string]string{
+		strings.Repeat("y", 600): strings.Repeat("y", 600),
+		strings.Repeat("y", 601): strings.Repeat("y", 599) + "…",
+		strings.Repeat("🔑", 300): strings.Repeat("🔑", 300),
+		strings.Repeat("🔑", 301): strings.Repeat("🔑", 299) + "…",
+	} {
+		got := string(rendered(t, slackapi.Outcome(finished(guard.Deactivate, nil, withheld(one, guard.Failed, "", long, "")))))
+		if !strings.Contains(got, "`: "+want+`"`) {
+			t.Errorf("%d bytes become %s", len(long), got)
+		}
+	}
+}
+
 // However many keys there are, each is shown to its last character or counted among those that are not.
 func TestEveryKeyIsShownOrCounted(t *testing.T) {
 	t.Parallel()
-	ids := rapid.SliceOfNDistinct(rapid.StringMatching("[0-9a-f]{20}|[0-9A-Za-z]{92}"), 1, 100, rapid.ID[string])
 	more := regexp.MustCompile(`\band ([0-9]+) more\b`)
 	rapid.Check(t, func(rt *rapid.T) {
 		f := finished(guard.Deactivate, nil)
+		keys := rapid.SampledFrom([]int{1, 2, 10, 100}).Draw(rt, "keys")
+		ids := rapid.SliceOfNDistinct(rapid.StringMatching("[0-9a-f]{20}|[0-9A-Za-z]{92}"), keys, keys, rapid.ID[string])
 		for _, id := range ids.Draw(rt, "ids") {
 			k := changed(id)
 			k.Outcome = rapid.SampledFrom([]guard.Outcome{guard.Changed, guard.Refused, guard.Failed, guard.Superseded, guard.Unchanged}).Draw(rt, "outcome")

@@ -122,6 +122,7 @@ func TestCheckRefuses(t *testing.T) {
 		"a long yes":                    {actions(button(confirm("x", "x", x(31), "x"))), "confirm.confirm: it has 31"},
 		"a long no":                     {actions(button(confirm("x", "x", "x", x(31)))), "confirm.deny: it has 31"},
 		"a question without a no":       {actions(button(`,"confirm":{"title":{"type":"plain_text","text":"x"}}`)), "no confirm.deny"},
+		"a question in another style":   {actions(button(`,"confirm":{"style":"bold"}`)), "primary or danger"},
 		"the same id twice":             {`{"type":"divider","block_id":"a"},{"type":"divider","block_id":"a"}`, `block_id "a"`},
 		"an id that is too long":        {`{"type":"divider","block_id":"` + x(256) + `"}`, "256 characters"},
 		"emoji in markdown":             {`{"type":"section","text":{"type":"mrkdwn","text":"x","emoji":true}}`, "emoji is for plain_text"},

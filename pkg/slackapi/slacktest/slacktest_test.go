@@ -291,9 +291,13 @@ func TestResponseURL(t *testing.T) {
 		t.Errorf("shown %+v, want five answers for U0ALICE", got)
 	}
 	later := w.typed(t, "U0ALICE", "help").Get("response_url")
-	w.clock = w.clock.Add(30*time.Minute + time.Nanosecond)
+	w.clock = w.clock.Add(30 * time.Minute)
+	if status, body := w.respond(t, later, `{"text":"in time"}`); status != http.StatusOK {
+		t.Errorf("half an hour: %d %s, want 200", status, body)
+	}
+	w.clock = w.clock.Add(time.Nanosecond)
 	if status, body := w.respond(t, later, `{"text":"late"}`); status != http.StatusNotFound || asJSON(t, body)["error"] != "expired_url" {
-		t.Errorf("half an hour later: %d %s, want 404 expired_url", status, body)
+		t.Errorf("more than half an hour: %d %s, want 404 expired_url", status, body)
 	}
 	if status, _ := w.respond(t, "https://hooks.slack.com/commands/T0TEAM/1/guessed", `{"text":"x"}`); status != http.StatusNotFound {
 		t.Errorf("a guess: %d, want 404", status)
@@ -453,6 +457,9 @@ func TestReplaceAndDelete(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, w.Shown()); diff != "" {
 		t.Errorf("shown (-want +got):\n%s", diff)
+	}
+	if status, body := w.respond(t, second, `{"text":"Again","replace_original":true,"blocks":`+twoButtons+`}`); status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
 	}
 	if status, body := w.respond(t, second, `{"delete_original":true}`); status != http.StatusOK || !w.Shown()[0].Deleted {
 		t.Errorf("%d %s, shown %+v, want it deleted", status, body, w.Shown()[0])
