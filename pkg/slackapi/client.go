@@ -109,7 +109,7 @@ func (c *Client) user(ctx context.Context, does string, call func(*slack.Client)
 	}
 	home, err := c.homes(ctx, api)
 	if err != nil {
-		return User{}, failed("tell its workspace", err)
+		return User{}, err
 	}
 	ours := func(team string) bool { return slices.Contains(home, team) }
 	teams := append([]string{found.TeamID, found.Enterprise.EnterpriseID}, found.Enterprise.Teams...)
@@ -121,12 +121,16 @@ func (c *Client) user(ctx context.Context, does string, call func(*slack.Client)
 
 // homes returns the ids of the workspace that the token is of and, in an enterprise, of that. It asks once.
 func (c *Client) homes(ctx context.Context, api *slack.Client) ([]string, error) {
+	const does = "tell which workspace is ours"
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.home == nil {
 		own, err := api.AuthTestContext(ctx)
 		if err != nil {
-			return nil, err
+			return nil, failed(does, err)
+		}
+		if own.TeamID == "" { // Remembered, it would make everybody a stranger.
+			return nil, unreadable(does, errors.New("auth.test answered without a workspace"))
 		}
 		c.home = slices.DeleteFunc([]string{own.TeamID, own.EnterpriseID}, func(id string) bool { return id == "" })
 	}

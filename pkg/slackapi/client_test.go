@@ -145,6 +145,23 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
+// What is not told is asked again.
+func TestWorkspaceThatIsNotTold(t *testing.T) {
+	t.Parallel()
+	told := `{"ok":true}`
+	mux := http.NewServeMux()
+	mux.HandleFunc("/api/auth.test", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, told) })
+	mux.Handle("/", answering(http.StatusOK, nil, `{"ok":true,"user":{"id":"U1","team_id":"T1"}}`))
+	client := newClient(t, mux)
+	_, err := client.User(t.Context(), "U1")
+	wantKind(t, err, guard.Upstream)
+	told = `{"ok":true,"team_id":"T1"}`
+	got, err := client.User(t.Context(), "U1")
+	if diff := cmp.Diff(slackapi.User{ID: "U1"}, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 func message() slackapi.Message {
 	text := slack.NewTextBlockObject(slack.MarkdownType, "*Hello* "+slackapi.Escape("<you>"), false, false)
 	return slackapi.Message{Text: "Hello", Blocks: []slack.Block{slack.NewSectionBlock(text, nil, nil)}}
