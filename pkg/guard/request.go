@@ -124,9 +124,11 @@ func (r Request) Event() string {
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(named)))[:32]
 }
 
+// MaxKeys is how many access keys one request may name.
+const MaxKeys = 100
+
 // Limits of a request's fields: longer ones are mistakes, and would end in logs and messages.
 const (
-	maxKeys       = 100
 	maxKeyLength  = 128
 	maxTextLength = 1000
 )
@@ -203,7 +205,7 @@ func (r Request) Validate(now time.Time) error {
 		problem("offboarding goes with the action deactivate only")
 	}
 	if i := slices.IndexFunc(r.Override, func(rule Rule) bool { return !rule.overridable() }); i >= 0 {
-		problem("override: %.80q is not a rule that can be overridden (%s)", r.Override[i], joinRules(overridable()))
+		problem("override: %.80q is not a rule that can be overridden (%s)", r.Override[i], joinRules(Overridable()))
 	}
 	if r.ReplyTo.Slack != "" && !IsResponseURL(r.ReplyTo.Slack) {
 		problem("replyTo.slack must be an https address on hooks.slack.com")
@@ -219,8 +221,8 @@ func (r Request) Validate(now time.Time) error {
 
 // validateKeys reports the first problem of a list: there may be as many as keys.
 func (Request) validateKeys(field string, ids []string, problem func(string, ...any)) {
-	if len(ids) > maxKeys {
-		problem("%s names more than %d keys", field, maxKeys)
+	if len(ids) > MaxKeys {
+		problem("%s names more than %d keys", field, MaxKeys)
 		return
 	}
 	seen := make(map[string]bool, len(ids))

@@ -26,12 +26,12 @@ const (
 	BlastRadius        Rule = "blast_radius"
 )
 
-// overridable returns the rules that a request's override may name. Whether this actor may is another question.
-func overridable() []Rule {
+// Overridable returns the rules that a request's override may name. Whether this actor may is another question.
+func Overridable() []Rule {
 	return []Rule{LastActiveKey, GracePeriod, OnlyKeyWithBuckets, Offboarded, BlastRadius}
 }
 
-func (r Rule) overridable() bool { return slices.Contains(overridable(), r) }
+func (r Rule) overridable() bool { return slices.Contains(Overridable(), r) }
 
 // OfTheMoment reports whether the rule refuses for something that passes, so that the same event may pass later, or for
 // what shows in the event itself, so that it needs no memory.
