@@ -14,6 +14,18 @@ import (
 // Batch hands the messages of an SQS batch to deliver, in order, and returns the answer that tells Lambda which of them
 // to deliver again: those for which deliver returned an error. Its own error is of kind [guard.Invalid].
 func Batch(payload []byte, deliver func(events.SQSMessage) error) ([]byte, error) {
+	return WholeBatch(payload, func(messages []events.SQSMessage) []error {
+		failures := make([]error, len(messages))
+		for i, message := range messages {
+			failures[i] = deliver(message)
+		}
+		return failures
+	})
+}
+
+// WholeBatch is [Batch] for messages that are judged together: deliver gets all of them, and returns as many errors, each
+// at the place of its message.
+func WholeBatch(payload []byte, deliver func([]events.SQSMessage) []error) ([]byte, error) {
 	var batch events.SQSEvent
 	if err := DecodeEnvelope(payload, &batch); err != nil {
 		return nil, err
@@ -23,9 +35,9 @@ func Batch(payload []byte, deliver func(events.SQSMessage) error) ([]byte, error
 		return nil, &guard.Error{Kind: guard.Invalid, Message: "A record of the queue has no messageId."}
 	}
 	var answer events.SQSEventResponse
-	for _, record := range batch.Records {
-		if err := deliver(record); err != nil {
-			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: record.MessageId})
+	for i, err := range deliver(batch.Records) {
+		if err != nil {
+			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: batch.Records[i].MessageId})
 		}
 	}
 	return Encode(answer)

@@ -48,6 +48,42 @@ func TestBatchSaysWhatToDeliverAgain(t *testing.T) {
 	}
 }
 
+func TestWholeBatchIsJudgedTogether(t *testing.T) {
+	const three = `{"Records":[{"messageId":"m0","body":"a"},{"messageId":"m1","body":"b"},{"messageId":"m2","body":"c"}]}`
+	failed := errors.New(cause)
+	tests := map[string]struct {
+		payload   string
+		failures  []error
+		delivered []string
+		want      string
+	}{
+		"none failed":     {three, []error{nil, nil, nil}, []string{"a", "b", "c"}, `{"batchItemFailures":[]}`},
+		"the last failed": {three, []error{nil, nil, failed}, []string{"a", "b", "c"}, `{"batchItemFailures":[{"itemIdentifier":"m2"}]}`},
+		"all but one":     {three, []error{failed, nil, failed}, []string{"a", "b", "c"}, `{"batchItemFailures":[{"itemIdentifier":"m0"},{"itemIdentifier":"m2"}]}`},
+		"no messages":     {`{"Records":[]}`, nil, nil, `{"batchItemFailures":[]}`},
+		"no batch but {}": {`{}`, nil, nil, `{"batchItemFailures":[]}`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var delivered []string
+			calls := 0
+			answer, err := edge.WholeBatch([]byte(tt.payload), func(messages []events.SQSMessage) []error {
+				calls++
+				for _, m := range messages {
+					delivered = append(delivered, m.Body)
+				}
+				return tt.failures
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			diff(t, calls, 1)
+			diff(t, delivered, tt.delivered)
+			diff(t, string(answer), tt.want)
+		})
+	}
+}
+
 func TestBatchesThatAreRefused(t *testing.T) {
 	tests := map[string]struct{ payload, want string }{
 		"a record without messageId":        {`{"Records":[{"messageId":"m0"},{"body":"b"}]}`, "A record of the queue has no messageId."},
