@@ -1,0 +1,41 @@
+package notify_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"keyreeve/pkg/guard"
+)
+
+// FuzzQueue hands over arbitrary messages, alone and six times in a batch with different ids, which make a digest. Each is
+// read or comes again, and whatever was read, Slack takes.
+func FuzzQueue(f *testing.F) {
+	for _, outcome := range append(mixed(), leaver(1), warned(guard.UnmappedUser), outcome("r1", "alice@example.com", changed("00a1"))) {
+		f.Add(body(f, outcome))
+	}
+	f.Add(event("keyreeve", "Key Operation Requested", `{"action":"deactivate","user":"alice@example.com"}`))
+	f.Add(event("keyreeve", "Key Operation Finished", `{"keys":[{"outcome":"changed"}],"action":"delete"}`))
+	f.Add(event("keyreeve", "Key Operation Finished", `{"warnings":[{}],"occurredAt":"0000-01-01T00:00:00+01:00"}`))
+	f.Add(`{"source":"keyreeve","detail-type":"Key Operation Finished"}`)
+	f.Fuzz(func(t *testing.T, message string) {
+		slack := newSlack(noon)
+		queue := newQueue(newClient("", straight{slack}), new(forgetful), noon, new(logged))
+		if again := deliver(t.Context(), t, queue, message); len(again) > 0 && len(slack.Shown()) > 0 {
+			t.Errorf("%q comes again, and was told: %+v", message, slack.Shown())
+		}
+		var envelope events.EventBridgeEvent
+		var outcome guard.Finished
+		if json.Unmarshal([]byte(message), &envelope) == nil && json.Unmarshal(envelope.Detail, &outcome) == nil {
+			six := many(6, func(i int) guard.Finished { return with(outcome, func(f *guard.Finished) { f.ID = fmt.Sprint(i) }) })
+			if _, err := json.Marshal(outcome); err == nil {
+				deliver(t.Context(), t, queue, bodies(t, six)...)
+			}
+		}
+		if len(slack.Refused()) > 0 {
+			t.Errorf("Slack refuses %q: %v", message, slack.Refused())
+		}
+	})
+}
