@@ -16,6 +16,7 @@ import (
 
 	"keyreeve/pkg/buckets"
 	"keyreeve/pkg/bus"
+	"keyreeve/pkg/chatops"
 	"keyreeve/pkg/deadletter"
 	"keyreeve/pkg/edge"
 	"keyreeve/pkg/guard"
@@ -78,10 +79,14 @@ func assemble(ctx context.Context) (*parts, error) {
 		return nil, cannotStart(problems)
 	}
 	return &parts{dryRun: config.DryRun, deadLetters: newDeadLetters(config), Lifecycle: lifecycle.Lifecycle{
-		Reader: lifecycle.Reader{Users: api, Keys: api, Ledger: memory, Policy: config.policy(), Self: api.Self(), Clock: time.Now},
+		Reader: newReader(config, api, memory),
 		Leases: memory, Buckets: newBuckets(config, api, logger), Bus: newBus(config),
 		Holder: rand.Text, Logger: logger,
 	}}, nil
+}
+
+func newReader(config Config, api *ionos.Client, memory memory) lifecycle.Reader {
+	return lifecycle.Reader{Users: api, Keys: api, Ledger: memory, Policy: config.policy(), Self: api.Self(), Clock: time.Now}
 }
 
 func cannotStart(problems []string) error {
@@ -149,6 +154,7 @@ type memory interface {
 	lifecycle.Ledger
 	lifecycle.Leases
 	edge.Memory
+	chatops.Claims
 }
 
 // openLedger returns the ledger that the configuration names, nil where it names none.

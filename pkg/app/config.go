@@ -33,7 +33,7 @@ type Config struct {
 	Bus    string        `envconfig:"KEYREEVE_BUS"`
 	DryRun bool          `envconfig:"KEYREEVE_DRY_RUN" default:"false" form:"true or false"`
 
-	DeadLetters queueURL `envconfig:"KEYREEVE_DEAD_LETTERS" form:"the URL of an SQS queue, as in https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"`
+	DeadLetters httpAddress `envconfig:"KEYREEVE_DEAD_LETTERS" form:"the URL of an SQS queue, as in https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"`
 
 	DeleteGrace span       `envconfig:"KEYREEVE_DELETE_GRACE" default:"720h" form:"a duration above zero such as 720h"`
 	EventMaxAge span       `envconfig:"KEYREEVE_EVENT_MAX_AGE" default:"24h" form:"a duration above zero such as 24h"`
@@ -56,6 +56,14 @@ type Config struct {
 	OktaGroups    names  `envconfig:"KEYREEVE_OKTA_GROUPS" form:"comma-separated names or ids"`
 	BambooHREmail string `envconfig:"KEYREEVE_BAMBOOHR_EMAIL_FIELD" default:"Work Email"`
 	SCIMActivate  bool   `envconfig:"KEYREEVE_SCIM_ACTIVATE" default:"false" form:"true or false"`
+
+	// Slack. Without a signing secret chat is off, and without a bot token nobody is notified.
+	SlackSigningSecret   secret      `envconfig:"KEYREEVE_SLACK_SIGNING_SECRET"`
+	SlackBotToken        secret      `envconfig:"KEYREEVE_SLACK_BOT_TOKEN"`
+	SlackCommandChannels slackIDs    `envconfig:"KEYREEVE_SLACK_COMMAND_CHANNELS" form:"comma-separated channel ids such as C0123ABCD"`
+	SlackNoticeChannel   slackID     `envconfig:"KEYREEVE_SLACK_NOTICE_CHANNEL" form:"the id of one channel such as C0123ABCD"`
+	SlackEndpoint        httpAddress `envconfig:"KEYREEVE_SLACK_ENDPOINT" form:"an http or https address"`
+	Approvers            approvers   `envconfig:"KEYREEVE_APPROVERS" form:"self, or nothing"`
 
 	// What every AWS SDK reads. Lambda sets all but the endpoints.
 	Region                 string `envconfig:"AWS_REGION"`
@@ -155,6 +163,14 @@ func (s *secret) Decode(value string) error {
 	return nil
 }
 
+// itemsOf returns the parts of a secret that is a list, comma-separated.
+func itemsOf(list guard.Secret) (items []guard.Secret) {
+	for item := range strings.SplitSeq(list.Reveal(), ",") {
+		items = append(items, guard.NewSecret(strings.TrimSpace(item)))
+	}
+	return items
+}
+
 // settingError is a reason to reject a value, without the value.
 type settingError struct{ text string }
 
@@ -178,15 +194,14 @@ func (l *ledgerSetting) Decode(value string) error {
 	return nil
 }
 
-// queueURL is what SQS calls a queue by.
-type queueURL string
+type httpAddress string
 
-func (q *queueURL) Decode(value string) error {
+func (a *httpAddress) Decode(value string) error {
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return &settingError{"it is none"}
 	}
-	*q = queueURL(value)
+	*a = httpAddress(value)
 	return nil
 }
 
@@ -247,6 +262,41 @@ func (n *names) Decode(value string) error {
 			return &settingError{fmt.Sprintf("item %d is empty", i+1)}
 		}
 		*n = append(*n, name)
+	}
+	return nil
+}
+
+// slackID is what Slack calls a channel by. Its name, with a #, is something else.
+type slackID string
+
+func (i *slackID) Decode(value string) error {
+	if value == "" || strings.Trim(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
+		return &settingError{"it is none"}
+	}
+	*i = slackID(value)
+	return nil
+}
+
+type slackIDs []string
+
+func (i *slackIDs) Decode(value string) error {
+	for n, item := range strings.Split(value, ",") {
+		var id slackID
+		if err := id.Decode(strings.TrimSpace(item)); err != nil {
+			return &settingError{fmt.Sprintf("item %d is none", n+1)}
+		}
+		*i = append(*i, string(id))
+	}
+	return nil
+}
+
+// approvers says who may approve besides a second person.
+type approvers struct{ self bool }
+
+func (a *approvers) Decode(value string) error {
+	a.self = value == "self"
+	if !a.self {
+		return &settingError{"it is neither"}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/akrylysov/algnhsa"
 	"github.com/aws/aws-lambda-go/events"
@@ -31,6 +32,22 @@ func (f *frontDoor) Invoke(ctx context.Context, payload []byte) ([]byte, error) 
 		return f.queue.Invoke(ctx, payload)
 	}
 	return f.http.Invoke(ctx, payload)
+}
+
+// needsBus returns a sentence where there is no bus: without one, what a front door takes goes nowhere.
+func (c Config) needsBus() (problems []string) {
+	if c.Bus == "" {
+		return []string{"KEYREEVE_BUS is missing: it must be the name of the bus that requests are put on."}
+	}
+	return nil
+}
+
+// leastMemory is how long what came to a front door is remembered at least. Whoever redelivers a webhook by hand does so
+// within days; GitHub offers it for three.
+const leastMemory = 7 * 24 * time.Hour
+
+func newRepeats(config Config, memory edge.Memory, logger *slog.Logger) edge.Repeats {
+	return edge.Repeats{Memory: memory, For: max(leastMemory, time.Duration(config.EventMaxAge)+time.Hour), Clock: time.Now, Logger: logger}
 }
 
 // adapter lets API Gateway call an http.Handler. What cannot be made into a call is answered with a problem: an error

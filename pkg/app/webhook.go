@@ -10,17 +10,11 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"keyreeve/pkg/edge"
-	"keyreeve/pkg/guard"
 	"keyreeve/pkg/identity"
 	"keyreeve/pkg/scim"
 	"keyreeve/pkg/signature"
 	"keyreeve/pkg/webhook"
 )
-
-// leastMemory is how long a message of a sender is remembered at least. Whoever redelivers one by hand does so within
-// days; GitHub offers it for three.
-const leastMemory = 7 * 24 * time.Hour
 
 // NewWebhook returns the handler of the front door for systems that say that somebody left: their webhooks, SCIM, and
 // the queue of what has to be translated.
@@ -33,9 +27,7 @@ func NewWebhook(ctx context.Context) (lambda.Handler, error) {
 	problems = append(problems, sentences(err)...)
 	people, err := openIdentities(ctx, config)
 	problems = append(problems, sentences(err)...)
-	if config.Bus == "" {
-		problems = append(problems, "KEYREEVE_BUS is missing: it must be the name of the bus that requests are put on.")
-	}
+	problems = append(problems, config.needsBus()...)
 	provider := &scim.Provider{Memory: memory, Activate: config.SCIMActivate, Clock: time.Now, Logger: logger}
 	// Nobody but SCIM reads from IONOS here: without it the function needs no credentials.
 	if verifier := verifiers["scim"]; verifier != nil {
@@ -58,7 +50,7 @@ func NewWebhook(ctx context.Context) (lambda.Handler, error) {
 	settings := webhook.Settings{OktaGroups: config.OktaGroups, BambooHREmail: config.BambooHREmail}
 	door := &webhook.Door{
 		Verifiers: verifiers, Settings: settings, Desk: desk, Clock: time.Now, Logger: logger,
-		Repeats: edge.Repeats{Memory: memory, For: max(leastMemory, time.Duration(config.EventMaxAge)+time.Hour), Clock: time.Now, Logger: logger},
+		Repeats: newRepeats(config, memory, logger),
 	}
 	return &frontDoor{
 		http:   adapt(routes(map[string]http.Handler{"/hooks/": door, "/scim/v2/": provider}, logger), logger),
@@ -83,11 +75,7 @@ func (c Config) verifiers() (verifiers map[string]*signature.Verifier, problems 
 		if all[sender].Reveal() == "" {
 			continue
 		}
-		var secrets []guard.Secret
-		for item := range strings.SplitSeq(all[sender].Reveal(), ",") {
-			secrets = append(secrets, guard.NewSecret(strings.TrimSpace(item)))
-		}
-		verifier, err := signature.New(sender, secrets, time.Now)
+		verifier, err := signature.New(sender, itemsOf(all[sender].Secret), time.Now)
 		for _, problem := range sentences(err) {
 			problems = append(problems, "KEYREEVE_WEBHOOK_"+strings.ToUpper(sender)+"_SECRET: "+problem)
 		}

@@ -94,7 +94,7 @@ func isJumbled(run string) bool {
 
 // isProse reports whether a word says something: numbers and hex digits do not.
 func isProse(word string) bool {
-	return strings.ContainsFunc(word, unicode.IsLetter) && !(isHex(undecorated(word)) && hasDigit(word))
+	return strings.ContainsFunc(word, unicode.IsLetter) && (!isHex(undecorated(word)) || !hasDigit(word))
 }
 
 func isAlphanumeric(r rune) bool {
@@ -111,4 +111,6 @@ func hasLetter(word string) bool {
 	return strings.ContainsFunc(word, func(r rune) bool { return isAlphanumeric(r) && unicode.IsLetter(r) })
 }
 
-func hasEllipsis(word string) bool { return strings.Contains(word, "…") || strings.Contains(word, "..") }
+func hasEllipsis(word string) bool {
+	return strings.Contains(word, "…") || strings.Contains(word, "..")
+}

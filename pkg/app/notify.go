@@ -1,0 +1,25 @@
+package app
+
+import (
+	"context"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"keyreeve/pkg/notify"
+)
+
+// NewNotify returns the handler of the function that tells people in Slack what became of requests.
+func NewNotify(ctx context.Context) (lambda.Handler, error) {
+	config, problems, _ := load(ctx)
+	logger := newLogger(config)
+	memory, err := openLedger(ctx, config)
+	problems = append(problems, sentences(err)...)
+	if len(problems) > 0 {
+		return nil, cannotStart(problems)
+	}
+	queue := &notify.Queue{Channel: string(config.SlackNoticeChannel), Repeats: newRepeats(config, memory, logger), Logger: logger}
+	if config.SlackBotToken.Reveal() != "" {
+		queue.Slack = newSlack(config)
+	}
+	return queue, nil
+}
