@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,9 +23,16 @@ const (
 	callers, rounds = 50, 20
 	// busTrip and tableTrip are how long EventBridge and DynamoDB take for a call.
 	busTrip, tableTrip = 20 * time.Millisecond, 5 * time.Millisecond
-	// What two senders sign with. There is nothing behind it.
-	standardKey, scimToken = "whsec_c2VjcmV0LW9mLXRoZS1iZW5jaA==", "only-for-the-bench"
+	// What senders sign with. There is nothing behind it.
+	standardKey, scimToken, slackKey = "whsec_c2VjcmV0LW9mLXRoZS1iZW5jaA==", "only-for-the-bench", "only-for-the-bench"
 )
+
+// sender is somebody who waits for an answer.
+type sender struct {
+	what   string
+	call   func(serial int) events.APIGatewayV2HTTPRequest
+	status int
+}
 
 // frontDoors measures how long senders wait for an answer when many call at once.
 func frontDoors(ctx context.Context, dir string) (rows table, err error) {
@@ -41,28 +49,42 @@ func frontDoors(ctx context.Context, dir string) (rows table, err error) {
 	aws := httptest.NewServer(http.HandlerFunc(awsAtADistance))
 	defer aws.Close()
 	env := append(w.environment(front), "KEYREEVE_LEDGER=dynamodb:bench", "AWS_ENDPOINT_URL="+aws.URL)
+	person := w.newPerson("leaver")
+	for _, door := range []struct {
+		function string
+		senders  []sender
+	}{
+		{"webhook", []sender{
+			{"a webhook", hook, http.StatusAccepted},
+			{"SCIM", func(int) events.APIGatewayV2HTTPRequest { return scimPatch(person) }, http.StatusOK},
+		}},
+		{"chatops", []sender{{"a command in Slack", slashCommand, http.StatusOK}}},
+	} {
+		measured, err := frontDoor(ctx, filepath.Join(dir, door.function), env, door.senders)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", door.function, err)
+		}
+		rows = append(rows, measured...)
+	}
+	return rows, nil
+}
+
+// frontDoor measures how long those who call one function wait.
+func frontDoor(ctx context.Context, binary string, env []string, senders []sender) (rows table, err error) {
 	doors := make([]*function, callers)
 	for i := range doors {
-		if doors[i], err = start(ctx, filepath.Join(dir, "webhook"), env); err != nil {
+		if doors[i], err = start(ctx, binary, env); err != nil {
 			return nil, err
 		}
 		defer doors[i].stop()
 	}
-	person := w.newPerson("leaver")
-	for _, sender := range []struct {
-		what   string
-		call   func(serial int) events.APIGatewayV2HTTPRequest
-		status int
-	}{
-		{"a webhook", hook, http.StatusAccepted},
-		{"SCIM", func(int) events.APIGatewayV2HTTPRequest { return scimPatch(person) }, http.StatusOK},
-	} {
-		times, err := callAtOnce(doors, sender.call, sender.status)
+	for _, s := range senders {
+		times, err := callAtOnce(doors, s.call, s.status)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", sender.what, err)
+			return nil, fmt.Errorf("%s: %w", s.what, err)
 		}
 		rows = append(rows, row{
-			what: fmt.Sprintf("Answer to %s, %d at once, 99th percentile", sender.what, callers),
+			what: fmt.Sprintf("Answer to %s, %d at once, 99th percentile", s.what, callers),
 			how: fmt.Sprintf("%d calls after the first of each process, median %s; bus at %d ms, table at %d ms, IONOS at %d ms",
 				len(times), milliseconds(median(times)), busTrip.Milliseconds(), tableTrip.Milliseconds(), trip.Milliseconds()),
 			value: float64(slices.Sorted(slices.Values(times))[len(times)*99/100]) / float64(time.Millisecond), limit: 300, form: "%.0f ms",
@@ -73,7 +95,7 @@ func frontDoors(ctx context.Context, dir string) (rows table, err error) {
 		return nil, err
 	}
 	return append(rows, row{
-		what: "Peak memory of `webhook`", how: fmt.Sprintf("resident, after %d invocations", doors[0].invocations),
+		what: fmt.Sprintf("Peak memory of `%s`", filepath.Base(binary)), how: fmt.Sprintf("resident, after %d invocations", doors[0].invocations),
 		value: megabytes(peak), limit: 40, form: "%.1f MB",
 	}), nil
 }
@@ -113,6 +135,16 @@ func scimPatch(person ionostest.User) events.APIGatewayV2HTTPRequest {
 	const body = `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"Replace","path":"active","value":"False"}]}`
 	header := signaturetest.Sign("scim", scimToken, time.Now(), "", []byte(body))
 	return httpCall(http.MethodPatch, "/scim/v2/Users/"+person.ID, "application/scim+json", header, body)
+}
+
+// slashCommand is one that nobody typed before.
+func slashCommand(serial int) events.APIGatewayV2HTTPRequest {
+	body := url.Values{
+		"team_id": {"T0"}, "channel_id": {"C0"}, "user_id": {"U0"}, "command": {"/keys"}, "text": {"deactivate leaver@example.com left"},
+		"response_url": {"https://hooks.slack.com/commands/T0/1/x"}, "trigger_id": {fmt.Sprint(serial)},
+	}.Encode()
+	header := signaturetest.Sign("slack", slackKey, time.Now(), "", []byte(body))
+	return httpCall(http.MethodPost, "/slack/commands", "application/x-www-form-urlencoded", header, body)
 }
 
 // httpCall is a call as API Gateway hands it over.

@@ -97,6 +97,8 @@ func (w *world) environment(f *front) []string {
 		"KEYREEVE_DELETE_GRACE=1ns",
 		"KEYREEVE_WEBHOOK_STANDARD_SECRET=" + standardKey,
 		"KEYREEVE_WEBHOOK_SCIM_SECRET=" + scimToken,
+		"KEYREEVE_SLACK_SIGNING_SECRET=" + slackKey,
+		"KEYREEVE_SLACK_BOT_TOKEN=" + slackKey,
 		"AWS_ENDPOINT_URL=" + w.bus.URL,
 		"AWS_ENDPOINT_URL_S3=" + w.s3.URL,
 		"AWS_REGION=eu-central-1",
