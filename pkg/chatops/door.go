@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/slack-go/slack"
-
 	"keyreeve/pkg/edge"
 	"keyreeve/pkg/guard"
 	"keyreeve/pkg/signature"
@@ -151,11 +149,7 @@ func (d *Door) accept(ctx context.Context, m message) error {
 
 // ephemeral is the body of an answer that only the author of a command sees.
 func ephemeral(m slackapi.Message) ([]byte, error) {
-	encoded, err := json.Marshal(struct {
-		ResponseType string        `json:"response_type"`
-		Text         string        `json:"text"`
-		Blocks       []slack.Block `json:"blocks,omitempty"`
-	}{slack.ResponseTypeEphemeral, m.Text, m.Blocks})
+	encoded, err := json.Marshal(slackapi.Response{Message: m})
 	if err != nil {
 		return nil, guard.AsError(err)
 	}

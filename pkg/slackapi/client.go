@@ -3,7 +3,9 @@
 package slackapi
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -70,6 +72,23 @@ type Response struct {
 	Public bool
 	// Replace puts it in place of the message that holds the button.
 	Replace bool
+}
+
+// MarshalJSON writes the response as Slack takes it, from a response_url and as the answer to a command.
+//
+// The library has a type for this whose blocks can also be read, and which so makes a function larger by all that there
+// is in Slack.
+func (r Response) MarshalJSON() ([]byte, error) {
+	kind := slack.ResponseTypeEphemeral
+	if r.Public {
+		kind = slack.ResponseTypeInChannel
+	}
+	return json.Marshal(struct {
+		ResponseType    string        `json:"response_type"`
+		ReplaceOriginal bool          `json:"replace_original,omitempty"`
+		Text            string        `json:"text"`
+		Blocks          []slack.Block `json:"blocks,omitempty"`
+	}{kind, r.Replace, r.Text, r.Blocks})
 }
 
 // User returns the user with the id, an error of kind [guard.NotFound] if there is none. It needs the scope users:read,
@@ -170,20 +189,24 @@ func (c *Client) Respond(ctx context.Context, responseURL string, r Response) er
 			Remedy: "Give the response_url as Slack sent it: it begins with https://hooks.slack.com/.",
 		}
 	}
-	message := &slack.WebhookMessage{Text: r.Text, ReplaceOriginal: r.Replace, ResponseType: slack.ResponseTypeEphemeral}
-	if r.Public {
-		message.ResponseType = slack.ResponseTypeInChannel
+	const does = "take an answer"
+	body, err := json.Marshal(r)
+	if err != nil {
+		return guard.AsError(err)
 	}
-	if len(r.Blocks) > 0 {
-		message.Blocks = &slack.Blocks{BlockSet: r.Blocks}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, responseURL, bytes.NewReader(body))
+	if err != nil {
+		return guard.AsError(errors.New("a response_url is no address that can be called"))
 	}
-	err := slack.PostWebhookCustomHTTPContext(ctx, responseURL, c.http, message)
+	req.Header.Set("Content-Type", "application/json")
+	answer, err := c.http.Do(req)
 	if refused, ok := errors.AsType[*refusal](err); ok && refused.status == http.StatusNotFound {
 		refused.code = "expired_url" // Slack has spelled it in several ways.
 	}
 	if err != nil {
-		return failed("take an answer", err)
+		return failed(does, err)
 	}
+	_ = answer.Body.Close() // It was read whole, and says yes.
 	return nil
 }
 
