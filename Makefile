@@ -76,7 +76,7 @@ $(VULN_DIR)/govulncheck:
 	GOBIN='$(CURDIR)/$(VULN_DIR)' go install golang.org/x/vuln/cmd/govulncheck@$(VULN_VERSION)
 
 # The same source and the same Go make the same zip, byte for byte, on every machine.
-BUILD := CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -buildvcs=false -ldflags '-s -w' -tags lambda.norpc
+BUILD := CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -buildvcs=false -ldflags '-s -w' -tags lambda.norpc,nobolt
 
 build: $(patsubst functions/%,build/%.zip,$(wildcard functions/*))
 

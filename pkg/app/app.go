@@ -166,7 +166,7 @@ func openLedger(ctx context.Context, config Config) (memory, error) {
 			Endpoint: config.endpoint(config.DynamoDBEndpoint), Transport: newTransport(), Clock: time.Now,
 		}), nil
 	case config.Ledger.path != "":
-		return ledger.OpenBolt(ctx, config.Ledger.path, time.Now)
+		return openBolt(ctx, config.Ledger.path)
 	default:
 		return nil, nil
 	}
