@@ -162,13 +162,14 @@ type line struct {
 	label       string
 	keys        []string
 	why, remedy string
-	overridden  string
+	// note names the rule that refused, or those that were overridden.
+	note string
 }
 
 // fates tells what became of the keys, those with the same fate together.
 func fates(f guard.Finished) []line {
 	if refusedOutright(f) {
-		return []line{{why: f.Keys[0].Message, remedy: f.Keys[0].Remedy}}
+		return []line{{why: f.Keys[0].Message, remedy: f.Keys[0].Remedy, note: note(f.Keys[0])}}
 	}
 	var all []line
 	mixed := slices.ContainsFunc(f.Keys, func(k guard.KeyResult) bool { return k.Outcome != f.Keys[0].Outcome })
@@ -177,7 +178,7 @@ func fates(f guard.Finished) []line {
 			if k.Outcome != outcome {
 				continue
 			}
-			next := line{why: k.Message, remedy: k.Remedy, overridden: rules(k.Overridden)}
+			next := line{why: k.Message, remedy: k.Remedy, note: note(k)}
 			if outcome == guard.Unchanged && next.why == "" {
 				next.why = already(f.Action)
 			}
@@ -226,15 +227,18 @@ func label(f guard.Finished, outcome guard.Outcome) string {
 }
 
 func (l line) sameFate(other line) bool {
-	return l.label == other.label && l.why == other.why && l.remedy == other.remedy && l.overridden == other.overridden
+	return l.label == other.label && l.why == other.why && l.remedy == other.remedy && l.note == other.note
 }
 
-func rules(overridden []guard.Rule) string {
-	names := make([]string, len(overridden))
-	for i, rule := range overridden {
+func note(k guard.KeyResult) string {
+	if len(k.Overridden) == 0 {
+		return string(k.Rule)
+	}
+	names := make([]string, len(k.Overridden))
+	for i, rule := range k.Overridden {
 		names[i] = string(rule)
 	}
-	return strings.Join(names, ", ")
+	return "overridden: " + strings.Join(names, ", ")
 }
 
 // text is the line in mrkdwn. The id of a key is never cut, and stands where the explanation has it, if it does.
@@ -250,8 +254,8 @@ func (l line) text() string {
 		keys += ": "
 	}
 	text := l.label + keys + why
-	if l.overridden != "" {
-		text += " (overridden: " + clip(l.overridden, maxName) + ")"
+	if l.note != "" {
+		text += " (" + clip(l.note, maxName) + ")"
 	}
 	return strings.TrimSpace(text + " " + inChat(clip(l.remedy, maxRemedy)))
 }
