@@ -78,9 +78,14 @@ func (w *Worker) deliver(ctx context.Context, body []byte) error {
 	}
 }
 
+// tellingTime is what is left of the invocation's time when the work has to end, so that its author is told.
+const tellingTime = 5 * time.Second
+
 // answer does what a message asks for, and tells its author what there is to tell at once.
 func (w *Worker) answer(ctx context.Context, m message) error {
-	response, err := w.act(ctx, m)
+	working, cancel := edge.Until(ctx, tellingTime)
+	defer cancel()
+	response, err := w.act(working, m)
 	if err != nil || response == nil {
 		return err
 	}

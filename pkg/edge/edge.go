@@ -106,6 +106,15 @@ func write(w http.ResponseWriter, status int, headers map[string]string, body []
 	_, _ = w.Write(body) // Lambda takes it whole; a caller elsewhere may have hung up, and there is nobody to tell.
 }
 
+// Until returns a context that ends when only left remains of the time of ctx.
+func Until(ctx context.Context, left time.Duration) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-left))
+}
+
 // Shield calls do and turns a panic into an error with the stack, so that one request's defect leaves the others of
 // its batch alone and an HTTP caller gets an answer.
 func Shield[T any](do func() (T, error)) (result T, err error) {

@@ -93,7 +93,7 @@ func (q *Queue) deliver(ctx context.Context, messages []events.SQSMessage) []err
 // sendAll sends the posts, in order, and returns an error at the place of each that was not sent. It begins with no
 // further one when Slack wants no more calls or the time is short.
 func (q *Queue) sendAll(ctx context.Context, posts []post) []error {
-	sending, cancel := until(ctx, sendingTime)
+	sending, cancel := edge.Until(ctx, sendingTime)
 	defer cancel()
 	failures := make([]error, len(posts))
 	for i, p := range posts {
@@ -135,13 +135,4 @@ func (q *Queue) send(ctx context.Context, p post) error {
 		return err
 	}
 	return q.Slack.Post(ctx, owner.ID, p.message())
-}
-
-// until returns a context that ends when only left remains of the time of ctx.
-func until(ctx context.Context, left time.Duration) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithDeadline(ctx, deadline.Add(-left))
 }

@@ -52,7 +52,7 @@ func (h *Handler) settle(ctx context.Context, record events.SQSMessage) error {
 	if h.DeadLetters == nil || err != nil || tries < Tries {
 		return h.deliver(ctx, queueMessage(record))
 	}
-	working, cancel := until(ctx, buryingTime)
+	working, cancel := edge.Until(ctx, buryingTime)
 	defer cancel()
 	failed := h.deliver(working, queueMessage(record))
 	if failed == nil {
@@ -60,7 +60,7 @@ func (h *Handler) settle(ctx context.Context, record events.SQSMessage) error {
 	}
 	// A function that dies from here on leaves the message buried and queued. That is harmless: the other one is tried
 	// again, and ends as done or with the dead letters, too.
-	burying, cancel := until(ctx, answeringTime)
+	burying, cancel := edge.Until(ctx, answeringTime)
 	defer cancel()
 	if err := h.DeadLetters.Bury(burying, record.MessageId, record.Body, guard.AsError(failed), tries); err != nil {
 		h.Logger.LogAttrs(ctx, slog.LevelError, "The message was not buried, and so counts as failed.",
@@ -83,15 +83,6 @@ func (h *Handler) tellGivenUp(ctx context.Context, record events.SQSMessage, fai
 		h.Logger.LogAttrs(ctx, slog.LevelError, "That a request was given up could not be announced.",
 			slog.String("id", request.ID), slog.Any("error", err))
 	}
-}
-
-// until returns a context that ends when only left remains of the time of ctx.
-func until(ctx context.Context, left time.Duration) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithDeadline(ctx, deadline.Add(-left))
 }
 
 // invokeTopic carries out the requests of SNS notifications. Lambda delivers all of them again after an error, which
