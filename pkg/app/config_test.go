@@ -206,7 +206,7 @@ func TestTemplateSetsWhatTheCodeReads(t *testing.T) {
 	for field := range reflect.TypeFor[app.Config]().Fields() {
 		read = append(read, field.Tag.Get("envconfig"))
 	}
-	for id, f := range functions(t, deploy(t, nil)) {
+	for id, f := range functions(t, deploy(t, slackOn())) {
 		for name := range f.Environment.Variables {
 			if !slices.Contains(read, name) {
 				t.Errorf("%s is given %s, which nobody reads", id, name)
