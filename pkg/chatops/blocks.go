@@ -17,20 +17,7 @@ import (
 
 // plain is a message of one paragraph in mrkdwn.
 func plain(text string) slackapi.Message {
-	return slackapi.Message{Text: text, Blocks: []slack.Block{section(text)}}
-}
-
-func section(text string) slack.Block {
-	return slack.NewSectionBlock(mrkdwn(text), nil, nil)
-}
-
-func small(text string) slack.Block {
-	return slack.NewContextBlock("", mrkdwn(text))
-}
-
-// mrkdwn is a text in which nothing is a link or a mention that is not marked up as one.
-func mrkdwn(text string) *slack.TextBlockObject {
-	return slack.NewTextBlockObject(slack.MarkdownType, text, false, true)
+	return slackapi.Message{Text: text, Blocks: []slack.Block{slackapi.Section(text)}}
 }
 
 func label(text string) *slack.TextBlockObject {
@@ -55,7 +42,7 @@ func help() slackapi.Message {
 		"`/keys delete alice@example.com 00e1…` deletes an inactive key, if a second person approves\n" +
 		"`/keys offboard alice@example.com left the company` switches all keys off, also the last one\n" +
 		"`--dry-run` says what would happen. `--override RULE` gets past a rule that refused, if a second person approves."
-	return slackapi.Message{Text: "What /keys can do", Blocks: []slack.Block{section(text)}}
+	return slackapi.Message{Text: "What /keys can do", Blocks: []slack.Block{slackapi.Section(text)}}
 }
 
 // acknowledged says that a command was understood, and how.
@@ -102,13 +89,13 @@ func listing(inventory guard.Inventory, now time.Time) slackapi.Message {
 	if !inventory.OffboardedAt.IsZero() {
 		head += "\nOffboarded " + slackapi.When(inventory.OffboardedAt) + "."
 	}
-	message := slackapi.Message{Text: count(len(inventory.Keys), "access key") + " of " + name, Blocks: []slack.Block{section(head)}}
+	message := slackapi.Message{Text: count(len(inventory.Keys), "access key") + " of " + name, Blocks: []slack.Block{slackapi.Section(head)}}
 	for i, k := range inventory.Keys {
 		if i == mostKeys {
-			message.Blocks = append(message.Blocks, small(fmt.Sprintf("and %d more", len(inventory.Keys)-mostKeys)))
+			message.Blocks = append(message.Blocks, slackapi.Context(fmt.Sprintf("and %d more", len(inventory.Keys)-mostKeys)))
 			break
 		}
-		message.Blocks = append(message.Blocks, section(describe(k, now)))
+		message.Blocks = append(message.Blocks, slackapi.Section(describe(k, now)))
 		if buttons := keyButtons(k, inventory.User); len(buttons) > 0 {
 			message.Blocks = append(message.Blocks, slack.NewActionBlock("", buttons...))
 		}
@@ -207,13 +194,13 @@ func question(p Pending, preview guard.Result, token string, alone bool) slackap
 	if p.Request.Action == guard.Delete {
 		ok.WithStyle(slack.StyleDanger)
 	}
-	message := slackapi.Message{Text: wish(p), Blocks: []slack.Block{section(text + details(p))}}
+	message := slackapi.Message{Text: wish(p), Blocks: []slack.Block{slackapi.Section(text + details(p))}}
 	if others := leftOut(preview.Keys); others != "" {
-		message.Blocks = append(message.Blocks, section(others))
+		message.Blocks = append(message.Blocks, slackapi.Section(others))
 	}
 	message.Blocks = append(message.Blocks,
 		slack.NewActionBlock("", ok, slack.NewButtonBlockElement(cancel, token, label("Cancel"))),
-		small(who+" can approve until "+slackapi.When(p.Expires)+"."),
+		slackapi.Context(who+" can approve until "+slackapi.When(p.Expires)+"."),
 	)
 	return message
 }
@@ -270,6 +257,6 @@ func rules(rules []guard.Rule) string {
 func decided(p Pending, verb, userID string) slackapi.Message {
 	return slackapi.Message{
 		Text:   verb + ": " + wish(p),
-		Blocks: []slack.Block{section(wish(p) + details(p)), small(verb + " by " + slackapi.Mention(userID) + ".")},
+		Blocks: []slack.Block{slackapi.Section(wish(p) + details(p)), slackapi.Context(verb + " by " + slackapi.Mention(userID) + ".")},
 	}
 }

@@ -131,11 +131,7 @@ func (w *Worker) respond(ctx context.Context, responseURL string, response slack
 // reply tells an outcome to whoever asked for it, once: it may arrive several times, and a request that is tried again
 // may be refused each time for the same reason. Everybody in the channel sees it, unless they read it there as a notice.
 func (w *Worker) reply(ctx context.Context, finished guard.Finished) error {
-	encoded, err := edge.Encode(finished)
-	if err != nil {
-		return err
-	}
-	digest := fmt.Sprintf("%x", sha256.Sum256(append([]byte("reply\n"), encoded...)))
+	digest := fmt.Sprintf("%x", sha256.Sum256([]byte("reply: "+finished.Fingerprint())))
 	if w.Repeats.Seen(ctx, digest) {
 		return nil
 	}

@@ -1,6 +1,12 @@
 package guard
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
 
 // Outcome is what became of one key.
 type Outcome string
@@ -85,6 +91,20 @@ type Finished struct {
 	OccurredAt  time.Time `json:"occurredAt"`
 	Offboarding bool      `json:"offboarding,omitempty"`
 	ReplyTo     ReplyTo   `json:"replyTo,omitzero"`
+}
+
+// Fingerprint is the same for the same outcome, in whatever words it is explained: a request that is tried again and
+// refused again is, some of the time, refused in other words.
+func (f Finished) Fingerprint() string {
+	f.Keys = slices.Clone(f.Keys)
+	for i := range f.Keys {
+		f.Keys[i].Message, f.Keys[i].Remedy = "", ""
+	}
+	encoded, err := json.Marshal(f)
+	if err != nil {
+		encoded = fmt.Appendf(nil, "%+v", f) // JSON has no way to write the times of some years.
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(encoded))
 }
 
 // Finish is the result of the request as the bus announces it.

@@ -24,7 +24,7 @@ func digest(outcomes []guard.Finished) slackapi.Message {
 			sentences = append(sentences, t.sentence())
 		}
 	}
-	blocks := []slack.Block{section(strings.Join(sentences, "\n"))}
+	blocks := []slack.Block{slackapi.Section(strings.Join(sentences, "\n"))}
 	for _, list := range []struct {
 		title string
 		lines []string
@@ -34,7 +34,7 @@ func digest(outcomes []guard.Finished) slackapi.Message {
 		{"People", people(outcomes)},
 	} {
 		if len(list.lines) > 0 {
-			blocks = append(blocks, section(itemized(list.title, list.lines)))
+			blocks = append(blocks, slackapi.Section(itemized(list.title, list.lines)))
 		}
 	}
 	return slackapi.Message{Text: strings.ReplaceAll(strings.Join(sentences, "; "), "*", ""), Blocks: blocks}

@@ -2,9 +2,7 @@ package notify
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
-	"slices"
 
 	"keyreeve/pkg/guard"
 )
@@ -42,16 +40,7 @@ func (n *notices) put(next *notice) {
 	*n = append(*n, next)
 }
 
-// digestFor is the same for the same outcome told to the same audience. Explanations are left out: a request that is tried
-// again and refused again is, some of the time, refused in other words.
+// digestFor is the same for the same outcome told to the same audience.
 func digestFor(audience string, f guard.Finished) string {
-	f.Keys = slices.Clone(f.Keys)
-	for i := range f.Keys {
-		f.Keys[i].Message, f.Keys[i].Remedy = "", ""
-	}
-	encoded, err := json.Marshal(f)
-	if err != nil {
-		encoded = fmt.Appendf(nil, "%+v", f) // JSON has no way to write the times of some years.
-	}
-	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "notice for %q: %s", audience, encoded)))
+	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "notice for %q: %s", audience, f.Fingerprint())))
 }

@@ -82,7 +82,7 @@ const maxLetter = 9000
 // left out.
 func letter(outcomes []guard.Finished) slackapi.Message {
 	intro := "These are your access keys of IONOS Object Storage. " + whomToAsk(outcomes)
-	blocks := []slack.Block{section(intro)}
+	blocks := []slack.Block{slackapi.Section(intro)}
 	size := 0
 	for i, f := range outcomes {
 		f.Keys = slices.DeleteFunc(slices.Clone(f.Keys), func(k guard.KeyResult) bool { return k.Outcome != guard.Changed })
@@ -91,7 +91,7 @@ func letter(outcomes []guard.Finished) slackapi.Message {
 		encoded, err := json.Marshal(next)
 		size += len(encoded)
 		if i > 0 && (err != nil || size > maxLetter) {
-			blocks = append(blocks, section(more(len(outcomes)-i)))
+			blocks = append(blocks, slackapi.Section(more(len(outcomes)-i)))
 			break
 		}
 		blocks = append(blocks, next...)

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/slack-go/slack"
-
 	"keyreeve/pkg/edge"
 	"keyreeve/pkg/guard"
 	"keyreeve/pkg/slackapi"
@@ -15,11 +13,6 @@ import (
 // maxList bounds a list, in bytes, which are no fewer than characters. Slack takes 3000 characters a section, and a message
 // of something less than 12000, for which there is no documentation.
 const maxList = 2500
-
-// section is a text in which nothing is marked up that is not marked up here: Slack would make mentions of some words.
-func section(text string) *slack.SectionBlock {
-	return slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, text, false, true), nil, nil)
-}
 
 // itemized is a list with a title, and as many of its lines as there is room for, each once.
 func itemized(title string, lines []string) string {

@@ -28,9 +28,9 @@ const (
 func Outcome(f guard.Finished) Message {
 	word, rest := headline(f)
 	told := section("*"+word+"*"+rest, fates(f), warnings(f))
-	message := Message{Text: word + rest, Blocks: []slack.Block{slack.NewSectionBlock(markdown(told), nil, nil)}}
+	message := Message{Text: word + rest, Blocks: []slack.Block{Section(told)}}
 	if background := background(f); background != "" {
-		message.Blocks = append(message.Blocks, slack.NewContextBlock("", markdown(background)))
+		message.Blocks = append(message.Blocks, Context(background))
 	}
 	return message
 }
@@ -51,11 +51,6 @@ func section(first string, lines []line, last string) string {
 		told += next
 	}
 	return told + last
-}
-
-// markdown is a text in which nothing is marked up that is not marked up here: Slack would make mentions of some words.
-func markdown(text string) *slack.TextBlockObject {
-	return slack.NewTextBlockObject(slack.MarkdownType, text, false, true)
 }
 
 // headline says the most important in one sentence, whose first words are for the eye.

@@ -7,7 +7,20 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf16"
+
+	"github.com/slack-go/slack"
 )
+
+// Section is a block of text in mrkdwn.
+func Section(text string) slack.Block { return slack.NewSectionBlock(markdown(text), nil, nil) }
+
+// Context is a block of text in mrkdwn, smaller and paler than a section.
+func Context(text string) slack.Block { return slack.NewContextBlock("", markdown(text)) }
+
+// markdown is a text in which nothing is marked up that is not marked up here: Slack would make mentions of some words.
+func markdown(text string) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.MarkdownType, text, false, true)
+}
 
 // Escape returns s as mrkdwn shows it to the letter, on one line. Slack opens links and mentions with < and &; characters
 // that turn the direction of writing are left out, because they can make a line read as something else.
