@@ -13,7 +13,7 @@ import (
 // Verb is what a command does.
 type Verb string
 
-// The verbs. Offboard deactivates all keys of a person who left.
+// The verbs. Offboard deactivates keys of a person who left, also the last one.
 const (
 	Help       Verb = "help"
 	List       Verb = "list"
@@ -59,13 +59,7 @@ func (c Command) example(rest string) string {
 	return "`" + strings.TrimSpace("/keys "+string(c.Verb)+" alice@example.com "+rest) + "`"
 }
 
-// exampleWithKey is one that names a key, which offboard does not take.
-func (c Command) exampleWithKey(reason string) string {
-	if c.Verb == Offboard {
-		c.Verb = Deactivate
-	}
-	return c.example(exampleKey + " " + reason)
-}
+func (c Command) exampleWithKey(reason string) string { return c.example(exampleKey + " " + reason) }
 
 // NeedsApproval reports whether a second person has to approve: what cannot be undone, and what gets past a rule.
 func (c Command) NeedsApproval() bool {
@@ -215,14 +209,8 @@ func (p *parser) keys() error {
 		}
 		p.take()
 	}
-	switch keys := p.command.Keys; {
-	case len(keys) > guard.MaxKeys:
+	if keys := p.command.Keys; len(keys) > guard.MaxKeys {
 		return mistake(fmt.Sprintf("These are %d keys, and the limit is %d.", len(keys), guard.MaxKeys), "Name fewer keys at a time.")
-	case len(keys) > 0 && p.command.Verb == Offboard:
-		return mistake(
-			"Who is offboarded keeps no key, so offboard takes none.",
-			"Write "+p.command.example("left the company")+", or for these keys alone "+p.command.exampleWithKey("laptop stolen"),
-		)
 	}
 	return nil
 }

@@ -48,6 +48,7 @@ func TestParse(t *testing.T) {
 		"activate":              {"activate " + someone, chatops.Command{Verb: chatops.Activate, User: someone}},
 		"deactivate":            {"deactivate " + someone, because("")},
 		"delete":                {"delete " + someone + " " + key1, chatops.Command{Verb: chatops.Delete, User: someone, Keys: []string{key1}}},
+		"offboard, one key":     {"offboard " + someone + " " + key1 + " left", chatops.Command{Verb: chatops.Offboard, User: someone, Keys: []string{key1}, Reason: "left"}},
 		"offboard":              {"offboard " + someone + " left the company", chatops.Command{Verb: chatops.Offboard, User: someone, Reason: "left the company"}},
 		"a capital of a phone":  {"Deactivate " + someone, because("")},
 		"a user in capitals":    {"deactivate Alice@Example.com", chatops.Command{Verb: chatops.Deactivate, User: "Alice@Example.com"}},

@@ -63,7 +63,7 @@ func mayBeKey(word string) bool {
 	if looksLikeKey(word) || strings.Contains(word, "`") || hasEllipsis(word) && hasLetter(word) {
 		return true
 	}
-	for part := range strings.FieldsFuncSeq(word, func(r rune) bool { return strings.ContainsRune(".,:;=!?()[]{}'‘’\"“”„", r) }) {
+	for part := range strings.FieldsFuncSeq(word, func(r rune) bool { return strings.ContainsRune(".,:;=!?()[]{}<>*~'‘’\"“”„", r) }) {
 		if isHex(part) && (len(part) >= 6 || len(part) >= 4 && hasDigit(part) && hasLetter(part)) {
 			return true
 		}
