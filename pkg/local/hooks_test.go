@@ -90,8 +90,8 @@ func secret(sender, which string) string {
 func (c call) sign(s sender, which string, at time.Time) call {
 	signed := c
 	signed.header = signaturetest.Sign(s.name, secret(s.name, which), at, "msg_"+fmt.Sprintf("%x", sha256.Sum256([]byte(c.body))), []byte(c.body))
-	maps.Copy(signed.header, c.header)
 	signed.header.Set("Content-Type", "application/json")
+	maps.Copy(signed.header, c.header)
 	return signed
 }
 
@@ -278,11 +278,11 @@ func (l *laptop) refuses(a attempt, c call, user ionostest.User) reply {
 	return got
 }
 
-// requested returns how many requests there have been on the bus.
+// requested returns how many requests there have been on the bus, and how many messages from chat.
 func (l *laptop) requested() int {
 	l.t.Helper()
 	aside := *l
 	aside.seen = new(record)
 	_, events := aside.call(http.MethodGet, "/_events", "", "")
-	return strings.Count(events, `"Key Operation Requested"`)
+	return strings.Count(events, `"Key Operation Requested"`) + strings.Count(events, `"Chat Message Received"`)
 }
