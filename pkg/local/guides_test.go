@@ -10,47 +10,92 @@ import (
 	"time"
 )
 
-// TestGuides runs every command of the set-up guides as it is written, and looks what became of the people in it.
+// TestGuides runs every command of the set-up guides as it is written, and looks what came of it.
 func TestGuides(t *testing.T) {
-	guides, err := os.ReadFile(root + "/functions/webhook/README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```").FindAllStringSubmatch(string(guides), -1)
-	if len(blocks) < 10 {
-		t.Fatalf("%d commands, want at least one a sender", len(blocks))
-	}
 	l := &laptop{t: t, seen: new(record), client: &http.Client{Timeout: 40 * time.Second}}
 	l.address = start(t, root, l.seen, []string{"IONOS_TOKEN=", "IONOS_USERNAME=", "KEYREEVE_MAX_CHANGES=1000"})["Keyreeve listens on"]
+	l.slackGuide() // first, as nobody has left
+	l.senderGuides()
+}
+
+// slackGuide asks in Slack and looks for what the guide promises: a no, and what would make it a yes.
+func (l *laptop) slackGuide() {
+	l.t.Helper()
+	blocks := commands(l.t, "chatops")
+	printed := ""
+	for _, block := range blocks {
+		printed = l.run(block)
+	}
+	for _, promised := range []string{"1 access key of bob@example.com", "Refused to deactivate", "last active key", "--override last_active_key"} {
+		if !strings.Contains(printed, promised) {
+			l.t.Errorf("Slack does not show %q:\n%s", promised, printed)
+		}
+	}
+	if !strings.Contains(printed, `"refused":[]`) {
+		l.t.Errorf("Slack refused something:\n%s", printed)
+	}
+	if len(blocks) != 1 || l.finishedFor()["bob"] != 1 {
+		l.t.Errorf("%d commands led to outcomes for %v, want 1 that does for bob", len(blocks), l.finishedFor())
+	}
+}
+
+// senderGuides lets each sender tell that somebody left, and looks what became of the people in it.
+func (l *laptop) senderGuides() {
+	l.t.Helper()
+	blocks := commands(l.t, "webhook")
+	if len(blocks) < 10 {
+		l.t.Fatalf("%d commands, want at least one a sender", len(blocks))
+	}
 	tells := regexp.MustCompile(`127\.0\.0\.1:8080/(hooks|scim|_events)`)
 	person := regexp.MustCompile(`\b(alice|bob|carol)\b`)
 	inAll := map[string]string{"203": "carol", "00u2": "bob"} // whom a sender has numbers for
 	sent := 0
 	for _, block := range blocks {
-		script := strings.ReplaceAll(block[1], "http://127.0.0.1:8080", l.address)
 		before := l.finishedFor()
-		printed, err := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script).CombinedOutput()
-		if err != nil {
-			t.Errorf("%v\n%s\n%s", err, block[1], printed)
-		}
+		printed := l.run(block)
 		l.idle()
-		if !tells.MatchString(block[1]) {
+		if !tells.MatchString(block) {
 			continue
 		}
 		sent++
-		name := person.FindString(block[1])
+		name := person.FindString(block)
 		for number, known := range inAll {
-			if name == "" && strings.Contains(block[1], number) {
+			if name == "" && strings.Contains(block, number) {
 				name = known
 			}
 		}
 		if after := l.finishedFor(); after[name] != before[name]+1 {
-			t.Errorf("nothing became of %q:\n%s\n→ %s", name, block[1], printed)
+			l.t.Errorf("nothing became of %q:\n%s\n→ %s", name, block, printed)
 		}
 	}
 	if sent != 10 {
-		t.Errorf("%d commands tell make run that somebody left, want one a guide", sent)
+		l.t.Errorf("%d commands tell make run that somebody left, want one a guide", sent)
 	}
+}
+
+// commands returns the blocks of shell commands in the guide of a function.
+func commands(t *testing.T, function string) []string {
+	t.Helper()
+	guide, err := os.ReadFile(root + "/functions/" + function + "/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []string
+	for _, found := range regexp.MustCompile("(?ms)^```sh\n(.*?)^```").FindAllStringSubmatch(string(guide), -1) {
+		blocks = append(blocks, found[1])
+	}
+	return blocks
+}
+
+// run runs a block of commands as it is written, but for the port, and returns what it prints.
+func (l *laptop) run(block string) (printed string) {
+	l.t.Helper()
+	script := strings.ReplaceAll(block, "http://127.0.0.1:8080", l.address)
+	output, err := exec.CommandContext(l.t.Context(), "bash", "-euo", "pipefail", "-c", script).CombinedOutput()
+	if err != nil {
+		l.t.Errorf("%v\n%s\n%s", err, block, output)
+	}
+	return string(output)
 }
 
 // finishedFor returns how many outcomes there are of each person whom make run knows, by first name.
