@@ -98,21 +98,27 @@ func (c call) sign(s sender, which string, at time.Time) call {
 // deliver makes the call.
 func (l *laptop) deliver(c call) reply {
 	l.t.Helper()
-	request, err := http.NewRequestWithContext(l.t.Context(), c.method, l.address+c.path, strings.NewReader(c.body))
+	got, err := l.exchange(c)
 	if err != nil {
 		l.t.Fatal(err)
+	}
+	return got
+}
+
+// exchange is deliver for goroutines of a test.
+func (l *laptop) exchange(c call) (reply, error) {
+	request, err := http.NewRequestWithContext(l.t.Context(), c.method, l.address+c.path, strings.NewReader(c.body))
+	if err != nil {
+		return reply{}, err
 	}
 	request.Header = c.header
 	response, err := l.client.Do(request)
 	if err != nil {
-		l.t.Fatal(err)
+		return reply{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	content, err := io.ReadAll(io.TeeReader(response.Body, l.seen))
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return reply{response.StatusCode, response.Header, string(content)}
+	return reply{response.StatusCode, response.Header, string(content)}, err
 }
 
 // idle waits until all that was asked for is done. The program answers after half a minute in any case.
