@@ -76,8 +76,9 @@ func channels(ids []string) string {
 	return strings.Join(links, " or ")
 }
 
-// mostKeys is how many keys a message has room for: Slack takes fifty blocks. IONOS allows a user five keys.
-const mostKeys = 20
+// mostKeys is how many keys a message has room for: Slack takes fifty blocks, and of all together some twelve thousand
+// characters. IONOS allows a user five keys.
+const mostKeys = 10
 
 // listing shows a user's keys, and a button for each action that the guard would let the asker take.
 func listing(inventory guard.Inventory, now time.Time) slackapi.Message {
@@ -120,9 +121,9 @@ func describe(k guard.InventoryKey, now time.Time) string {
 		line += ", legacy"
 	}
 	if last := k.LastChange; last != nil {
-		line += fmt.Sprintf("\nLast %sd %s by %s", last.Action, slackapi.When(last.At), slackapi.Escape(last.Actor.String()))
+		line += fmt.Sprintf("\nLast %sd %s by %s", last.Action, slackapi.When(last.At), slackapi.Escape(edge.Clip(last.Actor.String())))
 		if last.ApprovedBy != (guard.Actor{}) {
-			line += ", approved by " + slackapi.Escape(last.ApprovedBy.String())
+			line += ", approved by " + slackapi.Escape(edge.Clip(last.ApprovedBy.String()))
 		}
 		if last.Reason != "" {
 			line += ": " + slackapi.Escape(edge.Clip(last.Reason))
@@ -152,7 +153,7 @@ func keyButtons(k guard.InventoryKey, user guard.User) []slack.BlockElement {
 		case guard.Activate, guard.Deactivate:
 			button.WithConfirm(slack.NewConfirmationBlockObject(
 				label(title(action)+" this key?"),
-				label(k.ID+" of "+cmp.Or(user.Email, user.ID)),
+				label(k.ID+" of "+edge.Clip(cmp.Or(user.Email, user.ID))),
 				label(title(action)), label("Leave it"),
 			))
 		}
@@ -212,7 +213,11 @@ func leftOut(keys []guard.KeyResult) string {
 		switch k.Outcome {
 		case guard.Changed:
 		case guard.Refused:
-			lines = append(lines, strings.Replace(slackapi.Escape(k.Message), k.ID, slackapi.Code(k.ID), 1))
+			why := slackapi.Escape(k.Message)
+			if !strings.Contains(why, k.ID) {
+				why = k.ID + ": " + why
+			}
+			lines = append(lines, strings.Replace(why, k.ID, slackapi.Code(k.ID), 1))
 		default:
 			lines = append(lines, slackapi.Code(k.ID)+": nothing would change")
 		}
@@ -239,6 +244,9 @@ func details(p Pending) string {
 func wish(p Pending) string {
 	text := fmt.Sprintf("%s (%s) asks to *%s* %s of %s", slackapi.Mention(p.Asker), slackapi.Escape(p.Request.Actor.String()),
 		p.Request.Action, count(len(p.Request.Keys), "access key"), slackapi.Escape(cmp.Or(p.Email, p.Request.User)))
+	if p.Request.Offboarding {
+		text += ", who left"
+	}
 	if len(p.Request.Override) > 0 {
 		text += ", overriding " + rules(p.Request.Override)
 	}

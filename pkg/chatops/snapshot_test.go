@@ -41,6 +41,7 @@ func TestMessages(t *testing.T) {
 		"list_unknown":             {olga, []string{"alcie@example.com"}, 0, nil},
 		"question_delete":          {olga, []string{"offboard alice@example.com left", "delete alice@example.com *not* needed <!channel> & `gone`"}, 31 * 24 * time.Hour, nil},
 		"question_override":        {olga, []string{"deactivate bob@example.com moved --override last_active_key"}, 0, nil},
+		"question_offboard":        {olga, []string{"offboard alice@example.com left --override blast_radius"}, 0, nil},
 		"question_approved":        {olga, []string{"deactivate bob@example.com moved --override last_active_key"}, 0, pressed(otto, "approve")},
 		"question_cancelled":       {olga, []string{"deactivate bob@example.com moved --override last_active_key"}, 0, pressed(bob, "cancel")},
 		"question_by_oneself":      {olga, []string{"deactivate bob@example.com moved --override last_active_key"}, 0, told(olga, "approve")},
@@ -136,5 +137,20 @@ func TestTheLargestQuestion(t *testing.T) {
 	}
 	if outcome := w.bus.Finished(); len(outcome) != 1 || !outcome[0].Any(guard.Changed) {
 		t.Errorf("announced %+v", outcome)
+	}
+}
+
+// The longest names that there can be fit, too.
+func TestTheLargestList(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	long := strings.Repeat("x", 60) + "@" + strings.Repeat(strings.Repeat("y", 60)+".", 3) + "example.com"
+	person := w.api.AddUser(ionostest.User{Email: long})
+	for i := range 12 {
+		w.api.AddKey(person.ID, ionostest.Key{ID: "EAAAA" + strings.Repeat("bC3-dE5_", 10) + "00000" + string(rune('a'+i)) + "x", Active: i%2 == 0, Created: w.now()})
+	}
+	list := last(t, w.types(olga, long))
+	if !says(list, "*12 access keys of "+long+"*", "and 2 more") || len(list.Blocks) > 12_000 {
+		t.Errorf("%d characters: %s", len(list.Blocks), list.Blocks)
 	}
 }
