@@ -33,7 +33,7 @@ RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 test: lint
 	$(if $(RACE),,@echo 'There is no C compiler here: the tests run without the race detector.')
 	$(SKIPPED)
-	go test $(RACE) -count=1 ./... # Go's cache of results does not know what the end-to-end tests build.
+	go test $(RACE) -count=1 -timeout 20m ./... # Go's cache of results does not know what the end-to-end tests build.
 	$(SKIPPED)
 
 # The directory carries the version, so that another version is another file and gets installed.

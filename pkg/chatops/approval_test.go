@@ -21,24 +21,24 @@ const (
 	nextSecret  = "31b10e8888abcd99yyyzzz85a58f7422"
 )
 
-func newSealer(t testing.TB, secrets ...string) *chatops.Sealer {
-	t.Helper()
+func newSealer(tb testing.TB, secrets ...string) *chatops.Sealer {
+	tb.Helper()
 	var hidden []guard.Secret
 	for _, secret := range secrets {
 		hidden = append(hidden, guard.NewSecret(secret))
 	}
 	sealer, err := chatops.NewSealer(hidden)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return sealer
 }
 
-func seal(t testing.TB, sealer *chatops.Sealer, p chatops.Pending) string {
-	t.Helper()
+func seal(tb testing.TB, sealer *chatops.Sealer, p chatops.Pending) string {
+	tb.Helper()
 	token, err := sealer.Seal(p)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return token
 }
