@@ -36,7 +36,7 @@ func NewChatOps(ctx context.Context) (lambda.Handler, error) {
 	events := openBus(config)
 	repeats := newRepeats(config, memory, logger)
 	door := &chatops.Door{
-		Verifier: verifier, Channels: config.SlackCommandChannels, Bus: events, Repeats: repeats, Clock: time.Now, Logger: logger,
+		Verifier: verifier, Channels: config.SlackCommandChannels, Bus: events, Repeats: repeats, Logger: logger,
 	}
 	worker := &chatops.Worker{
 		Bus: events, Claims: memory, People: people, Slack: newSlack(config), Keys: newReader(config, api, memory),

@@ -22,7 +22,6 @@ type Door struct {
 	Channels []string
 	Bus      Bus
 	Repeats  edge.Repeats
-	Clock    func() time.Time
 	Logger   *slog.Logger
 }
 
@@ -74,7 +73,7 @@ func (d *Door) serve(ctx context.Context, r *http.Request) ([]byte, error) {
 		return nil, err
 	}
 	if m.Command != nil || m.Button != nil {
-		m.ID, m.At = signed.Digest, d.Clock().UTC()
+		m.ID, m.At = signed.Digest, signed.At
 		if err := d.accept(ctx, m); err != nil {
 			return nil, err
 		}

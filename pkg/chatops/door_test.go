@@ -111,6 +111,21 @@ func TestReplays(t *testing.T) {
 	}
 }
 
+// Where the memory fails, what is played back asks for what was asked then: its request is that of the same event.
+func TestReplaysThatAreForgotten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.door.Repeats.Memory = forgetful{}
+	signedAt := w.now()
+	for range 2 {
+		w.call(http.MethodPost, "/slack/commands", command("alice@example.com"), signedAt, nil)
+		w.pass(2 * time.Minute)
+	}
+	if got := w.bus.Chat(); len(got) != 2 || string(got[0]) != string(got[1]) {
+		t.Errorf("on the bus: %s", got)
+	}
+}
+
 func TestTheDoor(t *testing.T) {
 	t.Parallel()
 	noChannel := strings.Replace(press, "C0KEYS", "", 1)

@@ -82,7 +82,7 @@ func parts(f *testing.F) (*chatops.Door, *chatops.Worker, *bustest.Bus) {
 		Bus: events, Claims: forgetful{}, People: people, Keys: nobodyHome{}, Sealer: sealer, Repeats: repeats, Clock: noon, Logger: logger,
 		Slack: slackapi.New(slackapi.Config{Transport: direct{slack}}),
 	}
-	return &chatops.Door{Verifier: verifier, Bus: events, Repeats: repeats, Clock: noon, Logger: logger}, worker, taken
+	return &chatops.Door{Verifier: verifier, Bus: events, Repeats: repeats, Logger: logger}, worker, taken
 }
 
 // FuzzDoor hands the door what Slack signed, whatever that is. The answer is a message or a problem of the caller's, and

@@ -13,7 +13,8 @@ import (
 // message is what a person did in Slack, as it crosses the bus. One of Command and Button is set.
 type message struct {
 	// ID is the same whenever Slack's call arrives again, and differs for all others.
-	ID string    `json:"id"`
+	ID string `json:"id"`
+	// At is when Slack signed the call, so that one which is played back asks for what was asked then.
 	At time.Time `json:"at"`
 	// Channel and User are Slack's ids.
 	Channel     string   `json:"channel"`

@@ -145,7 +145,7 @@ func newWorld(t *testing.T) *world {
 		}),
 	}
 	repeats := edge.Repeats{Memory: memory, For: 7 * 24 * time.Hour, Clock: w.now, Logger: logger}
-	w.door = &chatops.Door{Verifier: verifier, Bus: events, Repeats: repeats, Clock: w.now, Logger: logger}
+	w.door = &chatops.Door{Verifier: verifier, Bus: events, Repeats: repeats, Logger: logger}
 	app := serve(w.door)
 	w.slack = slacktest.New(slacktest.Config{
 		Token: trusted, SigningSecret: signed, Team: "T0HERE", Clock: w.now, Transport: transport,
