@@ -121,8 +121,12 @@ func TestALeaverWhoseKeysAreNotFound(t *testing.T) {
 		}
 		return nil
 	}
-	_, err := w.Do(t.Context(), w.leaving())
-	want(t, "kind of the error", guard.KindOf(err), guard.Unavailable)
+	inChat := w.leaving()
+	inChat.Actor, inChat.ReplyTo = guard.Actor{Kind: guard.ChatOps, Email: "eve@example.com"}, guard.ReplyTo{Slack: "https://hooks.slack.com/commands/1"}
+	for name, req := range map[string]guard.Request{"a system": w.leaving(), "somebody in chat": inChat} {
+		_, err := w.Do(t.Context(), req)
+		want(t, "kind of the error of "+name, guard.KindOf(err), guard.Unavailable)
+	}
 }
 
 func TestALeaversKeyDoesNotGoBackOn(t *testing.T) {

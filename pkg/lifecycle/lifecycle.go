@@ -86,13 +86,13 @@ func (l *Lifecycle) Do(ctx context.Context, req guard.Request) (guard.Result, er
 	}
 	user, administers, err := l.who(working, req)
 	if err != nil {
-		if req.Offboarding && guard.KindOf(err) == guard.NotFound && !req.Actor.Person() {
+		if req.Offboarding && guard.KindOf(err) == guard.NotFound && waits(req) {
 			l.announce(ctx, req.Told(guard.UnknownUser, req.User+" left and is no user of the IONOS contract."))
 		}
 		return guard.Result{}, err
 	}
 	result, err := l.underLease(ctx, req, user, administers)
-	if req.Offboarding && !req.Actor.Person() && guard.KindOf(err) == guard.NotFound {
+	if req.Offboarding && waits(req) && guard.KindOf(err) == guard.NotFound {
 		// The user was found a moment ago: this is not somebody who never had any keys, whom nobody needs to look at.
 		err = &guard.Error{
 			Kind: guard.Unavailable, Message: user.Email + " left, and IONOS found the user but not their keys.", Remedy: "Send the request again.", Err: err,
@@ -107,6 +107,9 @@ func (l *Lifecycle) Do(ctx context.Context, req guard.Request) (guard.Result, er
 	}
 	return result, nil
 }
+
+// waits reports whether whoever asked hears of what is announced alone, and of no error: systems, and people in chat.
+func waits(req guard.Request) bool { return !req.Actor.Person() || req.ReplyTo != (guard.ReplyTo{}) }
 
 func (l *Lifecycle) underLease(ctx context.Context, req guard.Request, user guard.User, administers bool) (guard.Result, error) {
 	release, err := l.lease(ctx, user)

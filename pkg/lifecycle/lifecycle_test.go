@@ -624,6 +624,11 @@ func TestUnknownUser(t *testing.T) {
 	if _, err := w.Do(t.Context(), byHand); guard.KindOf(err) != guard.NotFound || len(w.bus.Finished()) != 1 {
 		t.Errorf("a person's mistake is announced: %v, %+v", err, w.bus.Finished())
 	}
+	inChat := byHand
+	inChat.Actor.Kind, inChat.ReplyTo = guard.ChatOps, guard.ReplyTo{Slack: "https://hooks.slack.com/commands/1"}
+	if _, err := w.Do(t.Context(), inChat); guard.KindOf(err) != guard.NotFound || len(w.bus.Finished()) != 2 || w.bus.Finished()[1].ReplyTo != inChat.ReplyTo {
+		t.Errorf("who waits for an answer is told nothing: %v, %+v", err, w.bus.Finished())
+	}
 }
 
 func TestUnknownKey(t *testing.T) {
