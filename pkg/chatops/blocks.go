@@ -210,16 +210,14 @@ func question(p Pending, preview guard.Result, token string, alone bool) slackap
 func leftOut(keys []guard.KeyResult) string {
 	var lines []string
 	for _, k := range keys {
-		switch k.Outcome {
-		case guard.Changed:
-		case guard.Refused:
-			why := slackapi.Escape(k.Message)
-			if !strings.Contains(why, k.ID) {
-				why = k.ID + ": " + why
-			}
+		if k.Outcome == guard.Changed {
+			continue
+		}
+		why := slackapi.Escape(cmp.Or(k.Message, "nothing would change"))
+		if strings.Contains(why, k.ID) {
 			lines = append(lines, strings.Replace(why, k.ID, slackapi.Code(k.ID), 1))
-		default:
-			lines = append(lines, slackapi.Code(k.ID)+": nothing would change")
+		} else {
+			lines = append(lines, slackapi.Code(k.ID)+": "+why)
 		}
 	}
 	if len(lines) == 0 {

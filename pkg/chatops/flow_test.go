@@ -305,6 +305,16 @@ func TestADeletionOfAllIsOfThoseThatWereShown(t *testing.T) {
 	}
 }
 
+// Whoever is asked learns why a key is left out, of each: else a misspelt one would pass for one that is off.
+func TestTheQuestionSaysWhyKeysAreLeftOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	question := last(t, w.types(olga, "deactivate alice@example.com "+newer+" "+off+" "+bobs+" moved --override last_active_key"))
+	if !says(question, "`"+off+"`: nothing would change", "alice@example.com has no access key `"+bobs+"`: check the key id") {
+		t.Errorf("the question is %s", question.Blocks)
+	}
+}
+
 func TestAnOverrideIsApproved(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
