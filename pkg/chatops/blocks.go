@@ -240,11 +240,12 @@ func details(p Pending) string {
 
 // wish is who asks for what, in a sentence.
 func wish(p Pending) string {
-	text := fmt.Sprintf("%s (%s) asks to *%s* %s of %s", slackapi.Mention(p.Asker), slackapi.Escape(p.Request.Actor.String()),
-		p.Request.Action, count(len(p.Request.Keys), "access key"), slackapi.Escape(cmp.Or(p.Email, p.Request.User)))
+	user := slackapi.Escape(cmp.Or(p.Email, p.Request.User))
+	what := fmt.Sprintf("*%s* %s of %s", p.Request.Action, count(len(p.Request.Keys), "access key"), user)
 	if p.Request.Offboarding {
-		text += ", who left"
+		what = "*offboard* " + user + ", which switches all of their access keys off and keeps them off"
 	}
+	text := fmt.Sprintf("%s (%s) asks to %s", slackapi.Mention(p.Asker), slackapi.Escape(p.Request.Actor.String()), what)
 	if len(p.Request.Override) > 0 {
 		text += ", overriding " + rules(p.Request.Override)
 	}

@@ -43,6 +43,9 @@ func (w *Worker) decide(ctx context.Context, m message) (*slackapi.Response, err
 	req := pending.Request
 	req.Source, req.OccurredAt, req.ApprovedBy = source, m.At, second
 	req.ReplyTo = guard.ReplyTo{Slack: m.ResponseURL, Channel: m.Channel}
+	if req.Offboarding {
+		req.Keys = nil // Who left keeps no key, nor one that was made since the question.
+	}
 	if err := w.Bus.Publish(ctx, req); err != nil {
 		return nil, edge.Later(err)
 	}

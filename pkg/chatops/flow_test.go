@@ -328,6 +328,21 @@ func TestAnOverrideIsApproved(t *testing.T) {
 	}
 }
 
+// What is approved is that somebody left: they keep no key, nor one that was made since the question.
+func TestAnOffboardingIsApproved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	question := last(t, w.types(olga, "offboard alice@example.com left the company --override blast_radius"))
+	if !says(question, "*offboard* alice@example.com", "all of their access keys", older, newer, "overriding `blast_radius`") {
+		t.Fatalf("the question is %s", question.Blocks)
+	}
+	w.api.AddKey(w.users[alice].ID, ionostest.Key{ID: "00000000000000000004", Active: true, Created: w.now()})
+	w.presses(otto, question, "approve")
+	if got, want := w.keys(alice), "1 off, 2 off, 3 off, 4 off"; got != want {
+		t.Errorf("keys %s, want %s", got, want)
+	}
+}
+
 // What the guard would refuse in whole is refused at once, and everybody hears of it as of every refusal.
 func TestNobodyIsAskedAboutWhatIsRefused(t *testing.T) {
 	t.Parallel()
