@@ -343,6 +343,24 @@ func TestAnOffboardingIsApproved(t *testing.T) {
 	}
 }
 
+// That somebody left is kept, also where no key of theirs is on, and then there is nothing to approve.
+func TestAnOffboardingThatChangesNoKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.api.SwitchKey(w.users[bob].ID, bobs, false)
+	if got := last(t, w.types(olga, "offboard bob@example.com left the company --override blast_radius")); buttons(t, got) != "" || !says(got, "Left unchanged", "offboarding") {
+		t.Errorf("shown %s", got.Blocks)
+	}
+	memory, err := w.ledger.Recall(t.Context(), w.users[bob].ID)
+	must(t, err)
+	if got, want := memory.OffboardedAt, w.now(); !got.Equal(want) {
+		t.Errorf("the ledger has that Bob left at %s, want %s", got, want)
+	}
+	if requests := w.bus.Requests(); len(requests) != 1 || len(requests[0].Override) != 0 {
+		t.Errorf("requests %+v, want one that overrides nothing", requests)
+	}
+}
+
 // What the guard would refuse in whole is refused at once, and everybody hears of it as of every refusal.
 func TestNobodyIsAskedAboutWhatIsRefused(t *testing.T) {
 	t.Parallel()

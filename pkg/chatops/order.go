@@ -49,6 +49,9 @@ func (w *Worker) order(ctx context.Context, m message, command Command, req guar
 	case !command.NeedsApproval():
 		// Whatever else keeps this from being judged, the queue of the action outlasts it.
 		return nil, edge.Later(w.Bus.Publish(ctx, req))
+	case req.Offboarding && !preview.Any(guard.Changed) && !preview.Any(guard.Refused):
+		req.Override = nil // There is nothing to override, and it has to be remembered that somebody left.
+		return nil, edge.Later(w.Bus.Publish(ctx, req))
 	case !preview.Any(guard.Changed):
 		preview.DryRun = false
 		return nil, edge.Later(w.Bus.Announce(ctx, req.Finish(preview)))
