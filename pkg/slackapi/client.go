@@ -85,7 +85,7 @@ func (r Response) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(struct {
 		ResponseType    string        `json:"response_type"`
-		ReplaceOriginal bool          `json:"replace_original,omitempty"`
+		ReplaceOriginal bool          `json:"replace_original"` // Left out, it may mean yes.
 		Text            string        `json:"text"`
 		Blocks          []slack.Block `json:"blocks,omitempty"`
 	}{kind, r.Replace, r.Text, r.Blocks})

@@ -36,9 +36,11 @@ func (s *Slack) newAddress(kind, channel, user string, message int) string {
 type reply struct {
 	content
 
-	ResponseType    string `json:"response_type"`
-	ReplaceOriginal bool   `json:"replace_original"`
-	DeleteOriginal  bool   `json:"delete_original"`
+	ResponseType string `json:"response_type"`
+	// ReplaceOriginal is nil where it is missing. Slack's documents of buttons differ in what becomes of the original then:
+	// here it is replaced, which does more harm.
+	ReplaceOriginal *bool `json:"replace_original"`
+	DeleteOriginal  bool  `json:"delete_original"`
 }
 
 // hook takes what is posted to a response_url.
@@ -100,7 +102,7 @@ func (s *Slack) place(to address, posted reply) (code, why string) {
 	default:
 		return "invalid_payload", "the response_type is not one"
 	}
-	if posted.ReplaceOriginal && to.message >= 0 {
+	if replaces := posted.ReplaceOriginal == nil || *posted.ReplaceOriginal; replaces && to.message >= 0 {
 		s.change(to.message, func(m *Shown) { m.Text, m.Blocks = posted.Text, posted.Blocks; m.Versions++ })
 		return "", ""
 	}

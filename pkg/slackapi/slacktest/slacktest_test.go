@@ -448,7 +448,7 @@ func TestReplaceAndDelete(t *testing.T) {
 	if status, body := w.respond(t, first, `{"text":"Done","replace_original":true}`); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
 	}
-	if status, body := w.respond(t, first, `{"text":"Only you see this"}`); status != http.StatusOK {
+	if status, body := w.respond(t, first, `{"text":"Only you see this","replace_original":false}`); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
 	}
 	want := []slacktest.Shown{
@@ -460,6 +460,9 @@ func TestReplaceAndDelete(t *testing.T) {
 	}
 	if status, body := w.respond(t, second, `{"text":"Again","replace_original":true,"blocks":`+twoButtons+`}`); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
+	}
+	if status, body := w.respond(t, second, `{"text":"Nothing is said of the original"}`); status != http.StatusOK || w.Shown()[0].Text != "Nothing is said of the original" {
+		t.Errorf("%d %s, shown %+v, want it replaced", status, body, w.Shown()[0])
 	}
 	if status, body := w.respond(t, second, `{"delete_original":true}`); status != http.StatusOK || !w.Shown()[0].Deleted {
 		t.Errorf("%d %s, shown %+v, want it deleted", status, body, w.Shown()[0])
