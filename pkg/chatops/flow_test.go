@@ -77,6 +77,7 @@ func TestCommands(t *testing.T) {
 		"somebody by the map":      {mapped, "deactivate max@example.com", "1 on, 2 on, 3 off", []string{"max@example.com"}, ""},
 		"a closed account":         {"U0GONE", "deactivate alice@example.com", "1 on, 2 on, 3 off", []string{"no person with an active account"}, "U0GONE"},
 		"a bot":                    {"U0BOT", "deactivate alice@example.com", "1 on, 2 on, 3 off", []string{"no person with an active account"}, "U0BOT"},
+		"a closed account's keys":  {olga, "offboard <@U0GONE|gone> left", "1 on, 2 on, 3 off", []string{"no person with an active account", "Name the user by e-mail address"}, olga},
 		"another workspace":        {"U0ELSEWHERE", "deactivate alice@example.com", "1 on, 2 on, 3 off", []string{"another workspace"}, "U0ELSEWHERE"},
 		"a stranger":               {"U0STRANGER", "deactivate alice@example.com", "1 on, 2 on, 3 off", []string{"another workspace"}, "U0STRANGER"},
 	} {

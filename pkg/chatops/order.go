@@ -15,7 +15,11 @@ func (w *Worker) command(ctx context.Context, m message, command Command) (*slac
 		return w.told(ctx, m, err), nil
 	}
 	if command.Mention != "" {
-		if command.User, err = w.email(ctx, command.Mention); err != nil {
+		command.User, err = w.email(ctx, command.Mention)
+		if guard.KindOf(err) == guard.Forbidden {
+			err = stranger(guard.AsError(err).Message, "Name the user by e-mail address instead.")
+		}
+		if err != nil {
 			return w.told(ctx, m, err), nil
 		}
 	}
