@@ -10,10 +10,13 @@ import (
 
 // NewNotify returns the handler of the function that tells people in Slack what became of requests.
 func NewNotify(ctx context.Context) (lambda.Handler, error) {
-	config, problems, _ := load(ctx)
+	config, problems, loaded := load(ctx)
 	logger := newLogger(config)
 	memory, err := openLedger(ctx, config)
 	problems = append(problems, sentences(err)...)
+	if loaded && config.SlackNoticeChannel != "" && config.SlackBotToken.Reveal() == "" {
+		problems = append(problems, "KEYREEVE_SLACK_BOT_TOKEN is missing, for KEYREEVE_SLACK_NOTICE_CHANNEL.")
+	}
 	if len(problems) > 0 {
 		return nil, cannotStart(problems)
 	}
