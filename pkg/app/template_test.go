@@ -489,7 +489,8 @@ func TestTemplateFunctionsMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 		"sqs:DeleteMessage ChatQueue.Arn", "sqs:GetQueueAttributes ChatQueue.Arn", "sqs:ReceiveMessage ChatQueue.Arn",
 	}
 	slack["Notify"] = []string{
-		"dynamodb:GetItem Table.Arn", "dynamodb:PutItem Table.Arn if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[events/*]]]",
+		"dynamodb:GetItem Table.Arn if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[events/*]]]",
+		"dynamodb:PutItem Table.Arn if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[events/*]]]",
 		"secretsmanager:GetSecretValue " + loginARN,
 		"sqs:DeleteMessage NoticeQueue.Arn", "sqs:GetQueueAttributes NoticeQueue.Arn", "sqs:ReceiveMessage NoticeQueue.Arn",
 	}
