@@ -48,7 +48,7 @@ func (w *Worker) order(ctx context.Context, m message, command Command, req guar
 	}
 	preview, err := w.preview(ctx, &req)
 	switch {
-	case guard.KindOf(err) == guard.NotFound, err != nil && command.NeedsApproval():
+	case guard.KindOf(err) == guard.NotFound, err != nil && (command.NeedsApproval() || req.DryRun):
 		return w.told(ctx, m, err), nil
 	case !command.NeedsApproval():
 		// Whatever else keeps this from being judged, the queue of the action outlasts it.

@@ -102,7 +102,7 @@ func TestIONOSTurnsKeyreeveAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.api.Fault = ionostest.Always(ionostest.Status(http.StatusForbidden, 0))
-	for _, text := range []string{"alice@example.com", "delete alice@example.com " + off, "deactivate alice@example.com --override last_active_key"} {
+	for _, text := range []string{"alice@example.com", "delete alice@example.com " + off, "delete alice@example.com --dry-run", "deactivate alice@example.com --override last_active_key"} {
 		if got := last(t, w.types(olga, text)); got.To != olga || !says(got, ":warning:") {
 			t.Errorf("%s: shown %+v", text, got)
 		}
