@@ -129,13 +129,16 @@ func (w *Worker) respond(ctx context.Context, responseURL string, response slack
 }
 
 // reply tells an outcome to whoever asked for it, once: it may arrive several times, and a request that is tried again
-// may be refused each time for the same reason. Everybody in the channel sees it, unless they read it there as a notice.
+// may be refused each time for the same reason. Everybody in the channel sees it, unless they read it there as a notice;
+// a dry run is for nobody but who asked for it, unless that is not who approved it.
 func (w *Worker) reply(ctx context.Context, finished guard.Finished) error {
 	digest := fmt.Sprintf("%x", sha256.Sum256([]byte("reply: "+finished.Fingerprint())))
 	if w.Repeats.Seen(ctx, digest) {
 		return nil
 	}
-	public := !finished.DryRun && (w.NoticeChannel == "" || finished.ReplyTo.Channel != w.NoticeChannel)
+	approved := finished.ApprovedBy != (guard.Actor{})
+	noticed := w.NoticeChannel != "" && w.NoticeChannel == finished.ReplyTo.Channel && finished.Noteworthy() && !finished.DryRun
+	public := !noticed && (approved || !finished.DryRun)
 	if err := w.respond(ctx, finished.ReplyTo.Slack, slackapi.Response{Message: slackapi.Outcome(finished), Public: public}); err != nil {
 		return err
 	}

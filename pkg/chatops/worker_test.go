@@ -76,6 +76,18 @@ func TestAnOutcomeThatNobodyHears(t *testing.T) {
 	}
 }
 
+// A program of somebody else's may put a response_url into its request, and no channel.
+func TestAnOutcomeForAnUnknownChannel(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	finished := w.outcome()
+	finished.ReplyTo.Channel = ""
+	w.deliver("Key Operation Finished", finished)
+	if got := last(t, w.slack.Shown()); got.To != "" {
+		t.Errorf("shown to %q, want everybody", got.To)
+	}
+}
+
 func TestAnOutcomeForSomewhereElse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -94,6 +106,35 @@ func TestInTheChannelOfNotices(t *testing.T) {
 	w.worker.NoticeChannel = room
 	if got := last(t, w.types(olga, "deactivate alice@example.com "+older)); got.To != olga {
 		t.Errorf("everybody sees the outcome twice: %+v", got)
+	}
+}
+
+// The answer goes to who approved. Where no notice says so either, who asked would wait for ever.
+func TestWhoAskedHearsOfWhatWasApproved(t *testing.T) {
+	t.Parallel()
+	unchanged := func(f *guard.Finished) { f.Keys = []guard.KeyResult{{ID: older, Outcome: guard.Unchanged}} }
+	for name, tt := range map[string]struct {
+		become func(*guard.Finished)
+		by     guard.Actor
+		to     string
+	}{
+		"deactivated, which is a notice":          {func(*guard.Finished) {}, guard.Actor{Kind: guard.ChatOps, Email: "otto@example.com"}, olga},
+		"unchanged":                               {unchanged, guard.Actor{Kind: guard.ChatOps, Email: "otto@example.com"}, ""},
+		"a dry run, as all are of this Keyreeve":  {func(f *guard.Finished) { f.DryRun = true }, guard.Actor{Kind: guard.ChatOps, Email: "otto@example.com"}, ""},
+		"a dry run that nobody needed to approve": {func(f *guard.Finished) { f.DryRun = true }, guard.Actor{}, olga},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.worker.NoticeChannel = room
+			finished := w.outcome()
+			finished.ApprovedBy = tt.by
+			tt.become(&finished)
+			w.deliver("Key Operation Finished", finished)
+			if got := last(t, w.slack.Shown()); got.To != tt.to {
+				t.Errorf("shown to %q, want %q: %s", got.To, tt.to, got.Text)
+			}
+		})
 	}
 }
 

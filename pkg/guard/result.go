@@ -81,6 +81,11 @@ func (r Result) Any(outcome Outcome) bool {
 	return false
 }
 
+// Noteworthy reports whether there is more to tell than that nothing had to be done.
+func (r Result) Noteworthy() bool {
+	return len(r.Warnings) > 0 || r.Any(Changed) || r.Any(Refused) || r.Any(Failed)
+}
+
 // Finished is a result as the bus announces it: with who asked, why, and where they want to hear of it.
 type Finished struct {
 	Result

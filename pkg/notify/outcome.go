@@ -56,10 +56,7 @@ func unreadable(why string) error {
 // forChannel reports whether the channel is to see the outcome. Who asks for a dry run gets its result and nobody else
 // cares; that of a system shows what it would do if it were let.
 func forChannel(f guard.Finished) bool {
-	if f.DryRun && f.Actor.Person() {
-		return false
-	}
-	return len(f.Warnings) > 0 || f.Any(guard.Changed) || f.Any(guard.Refused) || f.Any(guard.Failed)
+	return f.Noteworthy() && (!f.DryRun || !f.Actor.Person())
 }
 
 // ownerToTell returns the e-mail address of the owner of keys that were changed, unless they know: because they asked for
