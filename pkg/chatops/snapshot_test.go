@@ -39,7 +39,7 @@ func TestMessages(t *testing.T) {
 		"list_of_a_leaver":         {olga, []string{"offboard bob@example.com left", "bob@example.com"}, 0, nil},
 		"list_refused":             {bob, []string{"alice@example.com"}, 0, nil},
 		"list_unknown":             {olga, []string{"alcie@example.com"}, 0, nil},
-		"question_delete":          {olga, []string{"offboard alice@example.com left", "delete alice@example.com *not* needed <!channel> & `gone`"}, 31 * 24 * time.Hour, nil},
+		"question_delete":          {olga, []string{"offboard alice@example.com left", "delete alice@example.com \"*not* needed <!channel> & <b> `gone`\""}, 31 * 24 * time.Hour, nil},
 		"question_override":        {olga, []string{"deactivate bob@example.com moved --override last_active_key"}, 0, nil},
 		"question_offboard":        {olga, []string{"offboard alice@example.com left --override blast_radius"}, 0, nil},
 		"question_approved":        {olga, []string{"deactivate bob@example.com moved --override last_active_key"}, 0, pressed(otto, "approve")},
