@@ -3,7 +3,6 @@ package chatops_test
 import (
 	"encoding/json"
 	"maps"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -248,14 +247,8 @@ func TestAnApprovalCountsOnce(t *testing.T) {
 		t.Errorf("the requests are of two events: %+v", requests)
 	}
 	w.settle()
-	deletions := 0
-	for _, call := range w.api.Calls() {
-		if call.Method == http.MethodDelete {
-			deletions++
-		}
-	}
-	if deletions != 1 {
-		t.Errorf("%d deletions, want 1", deletions)
+	if got := w.deletions(); got != 1 {
+		t.Errorf("%d deletions, want 1", got)
 	}
 }
 
