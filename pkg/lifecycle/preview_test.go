@@ -47,6 +47,9 @@ func TestPreview(t *testing.T) {
 	}
 	want(t, "writes", w.calls(http.MethodPut)+w.calls(http.MethodDelete), 0)
 	want(t, "changes", len(w.recall(t, alice).Changes), 0)
+	if counted, err := w.Ledger.Reserve(t.Context(), 0, 0); err != nil || counted != 0 {
+		t.Errorf("%d changes count (%v), want none: chatops may not even write that", counted, err)
+	}
 
 	if err := w.Leases.Acquire(t.Context(), alice.ID, "another", time.Minute); err != nil {
 		t.Fatal(err)
