@@ -113,6 +113,28 @@ func TestFindByEmail(t *testing.T) {
 	wantKind(t, err, guard.NotFound)
 }
 
+// Who somebody is rests on these answers: one about anybody else is none.
+func TestAnswersAboutAnotherUser(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := `{"ok":true,"user":{"id":"U2","team_id":"T1","profile":{"email":"otto@example.com"}}}`
+		if r.URL.Path == "/api/auth.test" {
+			body = `{"ok":true,"team_id":"T1"}`
+		}
+		_, _ = io.WriteString(w, body) // a caller who has gone will say so
+	}))
+	if got, err := client.User(t.Context(), "U2"); err != nil || got.Email != "otto@example.com" {
+		t.Fatalf("got %+v, %v, want Otto", got, err)
+	}
+	got, err := client.User(t.Context(), "U1")
+	wantKind(t, err, guard.Upstream)
+	found, findErr := client.FindByEmail(t.Context(), "alice@example.com")
+	wantKind(t, findErr, guard.Upstream)
+	if got.ID != "" || found.ID != "" {
+		t.Errorf("got %+v, and found %+v, want nobody", got, found)
+	}
+}
+
 // Whoever belongs to neither the workspace nor its enterprise is a stranger, whatever Slack calls them.
 func TestStrangers(t *testing.T) {
 	t.Parallel()
