@@ -1,6 +1,7 @@
 package chatops_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -158,6 +159,23 @@ func TestIONOSTurnsKeyreeveAway(t *testing.T) {
 	}
 	if got := len(w.bus.Requests()); got != 1 {
 		t.Errorf("%d requests, want that of the deactivation", got)
+	}
+}
+
+// However long IONOS takes, there is time left to say so.
+func TestIONOSDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.api.Fault = ionostest.Always(ionostest.Hang())
+	_, err := w.slack.Type(t.Context(), olga, room, "alice@example.com")
+	must(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 5200*time.Millisecond)
+	defer cancel()
+	if !w.offer(ctx, "Chat Message Received", w.bus.Chat()[0]) {
+		t.Error("the message is not taken")
+	}
+	if got := last(t, w.slack.Shown()); got.To != olga || !says(got, ":warning:") {
+		t.Errorf("shown to %q: %s", got.To, got.Text)
 	}
 }
 
