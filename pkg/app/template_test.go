@@ -289,22 +289,23 @@ func TestTemplateSlackHasRulesQueuesAndWorkers(t *testing.T) {
 	mappings := ofType[mapping](t, s, "AWS::Lambda::EventSourceMapping")
 	for name, c := range map[string]struct {
 		mapping mapping
+		atOnce  int
 		rules   list
 		// spans is how long a message may fail, from the first try to the last.
 		spans func(time.Duration) bool
 	}{
 		"Chat": {
-			mapping{FunctionName: "ChatOps", EventSourceArn: "ChatQueue.Arn", BatchSize: 5, FunctionResponseTypes: partial},
+			mapping{FunctionName: "ChatOps", EventSourceArn: "ChatQueue.Arn", BatchSize: 1, FunctionResponseTypes: partial}, 5,
 			list{"ChatRule.Arn", "ReplyRule.Arn"},
 			func(d time.Duration) bool { return d < 30*time.Minute }, // for which Slack takes an answer
 		},
 		"Notice": {
-			mapping{FunctionName: "Notify", EventSourceArn: "NoticeQueue.Arn", BatchSize: 100, MaximumBatchingWindowInSeconds: 10, FunctionResponseTypes: partial},
+			mapping{FunctionName: "Notify", EventSourceArn: "NoticeQueue.Arn", BatchSize: 100, MaximumBatchingWindowInSeconds: 10, FunctionResponseTypes: partial}, 2,
 			list{"NoticeRule.Arn"},
 			func(d time.Duration) bool { return d > time.Hour }, // for which Slack may be down
 		},
 	} {
-		c.mapping.ScalingConfig.MaximumConcurrency = 2
+		c.mapping.ScalingConfig.MaximumConcurrency = c.atOnce
 		if diff := cmp.Diff(c.mapping, mappings[name+"Mapping"]); diff != "" {
 			t.Errorf("event source mapping (-want +got):\n%s", diff)
 		}

@@ -58,7 +58,11 @@ func acknowledged(c Command) slackapi.Message {
 	if n := len(c.Keys); n > 0 {
 		what = count(n, "access key")
 	}
-	return plain(fmt.Sprintf("Got it: %s %s of %s. The outcome follows.", c.Verb, what, user))
+	next := "The outcome follows."
+	if c.NeedsApproval() {
+		next = "A second person is asked, unless the answer is no anyway."
+	}
+	return plain(fmt.Sprintf("Got it: %s %s of %s. %s", c.Verb, what, user, next))
 }
 
 func count(n int, noun string) string {
@@ -243,7 +247,7 @@ func wish(p Pending) string {
 	user := slackapi.Escape(cmp.Or(p.Email, p.Request.User))
 	what := fmt.Sprintf("*%s* %s of %s", p.Request.Action, count(len(p.Request.Keys), "access key"), user)
 	if p.Request.Offboarding {
-		what = "*offboard* " + user + ", which switches all of their access keys off and keeps them off"
+		what = fmt.Sprintf("*offboard* %s and switch off %s", user, count(len(p.Request.Keys), "access key"))
 	}
 	text := fmt.Sprintf("%s (%s) asks to %s", slackapi.Mention(p.Asker), slackapi.Escape(p.Request.Actor.String()), what)
 	if len(p.Request.Override) > 0 {

@@ -27,25 +27,25 @@ func (w *Worker) decide(ctx context.Context, m message) (*slackapi.Response, err
 	if err != nil {
 		return w.told(ctx, m, err), nil
 	}
+	who, err := w.actor(ctx, m.User)
+	if err != nil {
+		return w.told(ctx, m, err), nil
+	}
 	if m.Button.Action == cancel {
 		if first, err := w.claim(ctx, m, pending); err != nil || !first {
 			return w.late(ctx, m, err)
 		}
 		return &slackapi.Response{Message: decided(pending, "Cancelled", m.User), Replace: true}, nil
 	}
-	second, err := w.second(ctx, m, pending)
-	if err != nil {
+	if err := w.mayApprove(ctx, who, pending); err != nil {
 		return w.told(ctx, m, err), nil
 	}
 	if first, err := w.claim(ctx, m, pending); err != nil || !first {
 		return w.late(ctx, m, err)
 	}
 	req := pending.Request
-	req.Source, req.OccurredAt, req.ApprovedBy = source, m.At, second
+	req.Source, req.OccurredAt, req.ApprovedBy = source, m.At, who
 	req.ReplyTo = guard.ReplyTo{Slack: m.ResponseURL, Channel: m.Channel}
-	if req.Offboarding {
-		req.Keys = nil // Who left keeps no key, nor one that was made since the question.
-	}
 	if err := w.Bus.Publish(ctx, req); err != nil {
 		return nil, edge.Later(err)
 	}
@@ -56,20 +56,16 @@ func (w *Worker) decide(ctx context.Context, m message) (*slackapi.Response, err
 	return nil, nil
 }
 
-// second returns the person who approves, an error if it may not be this one.
-func (w *Worker) second(ctx context.Context, m message, pending Pending) (guard.Actor, error) {
-	second, err := w.actor(ctx, m.User)
-	if err != nil {
-		return guard.Actor{}, err
-	}
-	same := m.User == pending.Asker || strings.EqualFold(second.Email, pending.Request.Actor.Email)
+// mayApprove is an error if the person may not be the second one.
+func (w *Worker) mayApprove(ctx context.Context, second guard.Actor, pending Pending) error {
+	same := second.Name == pending.Asker || strings.EqualFold(second.Email, pending.Request.Actor.Email)
 	if same && !w.Alone {
-		return guard.Actor{}, &guard.Error{
+		return &guard.Error{
 			Kind: guard.Forbidden, Message: "You asked for this yourself: a second person must approve it.",
 			Remedy: "Ask somebody else who may act on these keys.",
 		}
 	}
-	return second, w.Keys.Admit(ctx, pending.Request.User, second)
+	return w.Keys.Admit(ctx, pending.Request.User, second)
 }
 
 // claim reports whether this press of a button is the first that decides the question. When it is delivered again, it

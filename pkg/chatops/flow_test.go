@@ -215,6 +215,22 @@ func TestACancelledQuestionCannotBeApproved(t *testing.T) {
 	}
 }
 
+// Whoever is nobody here, as somebody of another workspace in a shared channel, cannot keep others from deciding.
+func TestNobodyCancels(t *testing.T) {
+	t.Parallel()
+	for _, nobody := range []string{"U0ELSEWHERE", "U0STRANGER", nameless} {
+		w := newWorld(t)
+		question := asked(t, w)
+		if told := last(t, w.presses(nobody, question, "cancel")); told.To != nobody {
+			t.Errorf("%s: shown %+v", nobody, told)
+		}
+		w.presses(otto, question, "approve")
+		if got, want := w.keys(alice), "2 on, 3 off"; got != want {
+			t.Errorf("%s: keys %s, want %s", nobody, got, want)
+		}
+	}
+}
+
 // approved is the message that Otto's press of Approve makes of itself, before anybody acts on it.
 func (w *world) approved(question slacktest.Shown) map[string]any {
 	w.t.Helper()
@@ -322,18 +338,23 @@ func TestAnOverrideIsApproved(t *testing.T) {
 	}
 }
 
-// What is approved is that somebody left: they keep no key, nor one that was made since the question.
+// What is approved is that somebody left, and that they lose exactly these keys.
 func TestAnOffboardingIsApproved(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	question := last(t, w.types(olga, "offboard alice@example.com left the company --override blast_radius"))
-	if !says(question, "*offboard* alice@example.com", "all of their access keys", older, newer, "overriding `blast_radius`") {
+	if !says(question, "*offboard* alice@example.com and switch off 2 access keys", older, newer, "overriding `blast_radius`") {
 		t.Fatalf("the question is %s", question.Blocks)
 	}
 	w.api.AddKey(w.users[alice].ID, ionostest.Key{ID: "00000000000000000004", Active: true, Created: w.now()})
 	w.presses(otto, question, "approve")
-	if got, want := w.keys(alice), "1 off, 2 off, 3 off, 4 off"; got != want {
+	if got, want := w.keys(alice), "1 off, 2 off, 3 off, 4 on"; got != want {
 		t.Errorf("keys %s, want %s", got, want)
+	}
+	memory, err := w.ledger.Recall(t.Context(), w.users[alice].ID)
+	must(t, err)
+	if got, want := memory.OffboardedAt, w.now(); !got.Equal(want) {
+		t.Errorf("the ledger has that Alice left at %s, want %s", got, want)
 	}
 }
 

@@ -69,6 +69,8 @@ type Result struct {
 	DryRun   bool        `json:"dryRun"`
 	Keys     []KeyResult `json:"keys"`
 	Warnings []Warning   `json:"warnings,omitempty"`
+	// OffboardedAt is when the user left, as the ledger had it before; absent for everybody else.
+	OffboardedAt time.Time `json:"offboardedAt,omitzero"`
 }
 
 // Any reports whether a key of the result has the outcome.

@@ -25,7 +25,7 @@ func (r Reader) Preview(ctx context.Context, req guard.Request) (guard.Result, e
 	}
 	result := guard.Result{
 		ID: req.ID, Action: req.Action, User: user, DryRun: true,
-		Keys: make([]guard.KeyResult, len(verdicts)), Warnings: guard.Warnings(req, user),
+		Keys: make([]guard.KeyResult, len(verdicts)), Warnings: guard.Warnings(req, user), OffboardedAt: reading.Memory.OffboardedAt,
 	}
 	for i, v := range verdicts {
 		if result.Keys[i] = withheld(v); v.Allowed() {

@@ -71,3 +71,22 @@ func TestAdmit(t *testing.T) {
 		t.Errorf("nobody: %v", err)
 	}
 }
+
+// Whoever hears of what becomes of a leaver's keys later, hears that they left.
+func TestTheResultSaysWhoLeft(t *testing.T) {
+	w := newWorld(t)
+	w.alice(older, newer)
+	leaving := w.leaving()
+	w.do(t, leaving)
+	later := w.request()
+	later.ID = "e2"
+	w.pass(time.Hour)
+	done, err := w.Do(t.Context(), later)
+	if err != nil || !done.OffboardedAt.Equal(leaving.OccurredAt) {
+		t.Errorf("the result has %s, %v; want %s", done.OffboardedAt, err, leaving.OccurredAt)
+	}
+	told := w.bus.Finished()
+	if got := told[len(told)-1].OffboardedAt; !got.Equal(leaving.OccurredAt) {
+		t.Errorf("announced %s, want %s", got, leaving.OccurredAt)
+	}
+}

@@ -65,7 +65,7 @@ func (r run) decide(ctx, working context.Context, reading guard.Reading, refused
 	r.giveBack(ctx, failures(verdicts, keys))
 	return guard.Result{
 		ID: r.req.ID, Action: r.req.Action, User: reading.User, DryRun: r.req.DryRun,
-		Keys: keys, Warnings: guard.Warnings(r.req, reading.User),
+		Keys: keys, Warnings: guard.Warnings(r.req, reading.User), OffboardedAt: reading.Memory.OffboardedAt,
 	}, nil
 }
 

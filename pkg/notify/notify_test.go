@@ -103,6 +103,7 @@ func TestLetters(t *testing.T) {
 		"she asked herself":             {of("alice@example.com", func(f *guard.Finished) { f.Actor.Email = "alice@example.com" }), ""},
 		"she asked, in another case":    {of("alice@example.com", func(f *guard.Finished) { f.Actor.Email = "Alice@Example.com" }), ""},
 		"offboarding":                   {of("alice@example.com", func(f *guard.Finished) { f.Offboarding = true }), ""},
+		"somebody who left":             {of("alice@example.com", func(f *guard.Finished) { f.OffboardedAt = noon() }), ""},
 		"dry run of a person":           {of("alice@example.com", func(f *guard.Finished) { f.DryRun = true }), ""},
 		"dry run of a system":           {of("alice@example.com", func(f *guard.Finished) { f.DryRun, f.Actor = true, hr() }), ""},
 		"refused":                       {of("alice@example.com", func(f *guard.Finished) { f.Keys = f.Keys[1:] }), ""},

@@ -62,7 +62,7 @@ func forChannel(f guard.Finished) bool {
 // ownerToTell returns the e-mail address of the owner of keys that were changed, unless they know: because they asked for
 // it, or because they left, which people tell them. It is empty where nobody is to be told.
 func ownerToTell(f guard.Finished) string {
-	if f.DryRun || f.Offboarding || !f.Any(guard.Changed) || strings.EqualFold(f.Actor.Email, f.User.Email) {
+	if f.DryRun || f.Offboarding || !f.OffboardedAt.IsZero() || !f.Any(guard.Changed) || strings.EqualFold(f.Actor.Email, f.User.Email) {
 		return ""
 	}
 	return strings.ToLower(f.User.Email)
