@@ -295,12 +295,14 @@ func TestTemplateSlackHasRulesQueuesAndWorkers(t *testing.T) {
 		spans func(time.Duration) bool
 	}{
 		"Chat": {
-			mapping{FunctionName: "ChatOps", EventSourceArn: "ChatQueue.Arn", BatchSize: 1, FunctionResponseTypes: partial}, 5,
+			mapping{FunctionName: "ChatOps", EventSourceArn: "ChatQueue.Arn", BatchSize: 1, FunctionResponseTypes: partial},
+			5,
 			list{"ChatRule.Arn", "ReplyRule.Arn"},
 			func(d time.Duration) bool { return d < 30*time.Minute }, // for which Slack takes an answer
 		},
 		"Notice": {
-			mapping{FunctionName: "Notify", EventSourceArn: "NoticeQueue.Arn", BatchSize: 100, MaximumBatchingWindowInSeconds: 10, FunctionResponseTypes: partial}, 2,
+			mapping{FunctionName: "Notify", EventSourceArn: "NoticeQueue.Arn", BatchSize: 100, MaximumBatchingWindowInSeconds: 10, FunctionResponseTypes: partial},
+			2,
 			list{"NoticeRule.Arn"},
 			func(d time.Duration) bool { return d > time.Hour }, // for which Slack may be down
 		},
