@@ -1,7 +1,6 @@
 package chatops_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,6 +22,7 @@ import (
 	"keyreeve/pkg/bus/bustest"
 	"keyreeve/pkg/chatops"
 	"keyreeve/pkg/edge"
+	"keyreeve/pkg/edge/edgetest"
 	"keyreeve/pkg/guard"
 	"keyreeve/pkg/identity"
 	"keyreeve/pkg/ionos"
@@ -63,7 +63,7 @@ type world struct {
 	worker *chatops.Worker
 	life   *lifecycle.Lifecycle
 	users  map[string]ionostest.User
-	log    logged
+	log    edgetest.Log
 	// tolerated is Slack's word for what it may refuse in the test.
 	tolerated string
 
@@ -71,24 +71,6 @@ type world struct {
 	clock time.Time
 	// How much of what is on the bus was carried.
 	chat, requests, finished int
-}
-
-// logged keeps what was logged.
-type logged struct {
-	mu    sync.Mutex
-	bytes bytes.Buffer
-}
-
-func (l *logged) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.bytes.Write(line)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.bytes.String()
 }
 
 func noon() time.Time { return time.Date(2026, time.November, 22, 12, 0, 0, 0, time.UTC) }

@@ -15,6 +15,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"keyreeve/pkg/edge/edgetest"
 	"keyreeve/pkg/guard"
 	"keyreeve/pkg/slackapi/slacktest"
 )
@@ -236,7 +237,7 @@ func TestDigestCounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		outcomes := rapid.SliceOfNDistinct(rapid.Custom(anyOutcome), 6, 40, func(f guard.Finished) string { return f.ID }).Draw(t, "outcomes")
 		slack := newSlack(noon)
-		queue := newQueue(newClient("", straight{slack}), new(forgetful), noon, new(logged))
+		queue := newQueue(newClient("", straight{slack}), new(forgetful), noon, new(edgetest.Log))
 		if failed := deliver(t.Context(), t, queue, bodies(t, outcomes)...); len(failed) > 0 {
 			t.Fatalf("%v are to be delivered again: %v", failed, slack.Refused())
 		}
@@ -323,7 +324,7 @@ func TestLimits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			slack := newSlack(noon)
-			queue := newQueue(newClient("", straight{slack}), new(forgetful), noon, new(logged))
+			queue := newQueue(newClient("", straight{slack}), new(forgetful), noon, new(edgetest.Log))
 			diff(t, "to deliver again", []string{}, deliver(t.Context(), t, queue, bodies(t, outcomes)...))
 			diff(t, "refused by Slack", []string(nil), slack.Refused())
 			if len(inChannel(slack)) == 0 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"keyreeve/pkg/edge/edgetest"
 	"keyreeve/pkg/guard"
 )
 
@@ -22,7 +23,7 @@ func FuzzQueue(f *testing.F) {
 	f.Add(`{"source":"keyreeve","detail-type":"Key Operation Finished"}`)
 	f.Fuzz(func(t *testing.T, message string) {
 		slack := newSlack(noon)
-		queue := newQueue(newClient("", straight{slack}), new(forgetful), noon, new(logged))
+		queue := newQueue(newClient("", straight{slack}), new(forgetful), noon, new(edgetest.Log))
 		if again := deliver(t.Context(), t, queue, message); len(again) > 0 && len(slack.Shown()) > 0 {
 			t.Errorf("%q comes again, and was told: %+v", message, slack.Shown())
 		}

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"keyreeve/pkg/edge/edgetest"
 	"keyreeve/pkg/guard"
 	"keyreeve/pkg/ionos/ionostest"
 	"keyreeve/pkg/notify"
@@ -40,7 +41,7 @@ func TestMemoryIsStuck(t *testing.T) {
 				slack := newSlack(time.Now)
 				transport, end := ionostest.Piped(slack)
 				defer end()
-				var log logged
+				var log edgetest.Log
 				queue := newQueue(newClient("http://slack.invalid", transport), new(stuck), time.Now, &log)
 				batch := bodies(t, many(size, func(i int) guard.Finished { return outcome(fmt.Sprint(i), "dave@example.com", refused("00d1")) }))
 				start := time.Now()
@@ -73,7 +74,7 @@ func TestMemoryIsSlow(t *testing.T) {
 		slack := newSlack(time.Now)
 		transport, end := ionostest.Piped(slack)
 		defer end()
-		queue := newQueue(newClient("http://slack.invalid", transport), slow{5 * time.Millisecond}, time.Now, new(logged))
+		queue := newQueue(newClient("http://slack.invalid", transport), slow{5 * time.Millisecond}, time.Now, new(edgetest.Log))
 		_, took := within(t, time.Minute, queue, many(100, func(i int) guard.Finished { return outcome(fmt.Sprint(i), "dave@example.com", refused("00d1")) }))
 		diff(t, "took", 2*10*5*time.Millisecond, took)
 	})
@@ -97,7 +98,7 @@ func TestShortTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				var log logged
+				var log edgetest.Log
 				slack := newSlack(time.Now)
 				transport, end := slowly(slack, tt.each)
 				defer end()
@@ -120,7 +121,7 @@ func TestLastMoment(t *testing.T) {
 		slack := newSlack(time.Now)
 		transport, end := slowly(slack, 2999*time.Millisecond)
 		defer end()
-		queue := newQueue(newClient("http://slack.invalid", transport), new(stuck), time.Now, new(logged))
+		queue := newQueue(newClient("http://slack.invalid", transport), new(stuck), time.Now, new(edgetest.Log))
 		queue.Channel = ""
 		const limit = 11801 * time.Millisecond // the question to the memory is half a second of it
 		again, took := within(t, limit, queue, []guard.Finished{outcome("r1", "alice@example.com", changed("00a1"))})

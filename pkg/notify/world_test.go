@@ -1,7 +1,6 @@
 package notify_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"keyreeve/pkg/edge"
+	"keyreeve/pkg/edge/edgetest"
 	"keyreeve/pkg/guard"
 	"keyreeve/pkg/ledger"
 	"keyreeve/pkg/notify"
@@ -39,7 +39,7 @@ const bot = "xoxb-only-for-tests"
 type world struct {
 	queue *notify.Queue
 	slack *slacktest.Slack
-	log   logged
+	log   edgetest.Log
 	now   time.Time
 	// fault answers a call of Slack by its number, from 1, where it returns true. May be nil.
 	fault func(call int, w http.ResponseWriter) bool
@@ -78,7 +78,7 @@ func newClient(endpoint string, transport http.RoundTripper) *slackapi.Client {
 	return slackapi.New(slackapi.Config{Token: guard.NewSecret(bot), Endpoint: endpoint, Transport: transport})
 }
 
-func newQueue(slack notify.Slack, memory edge.Memory, clock func() time.Time, log *logged) *notify.Queue {
+func newQueue(slack notify.Slack, memory edge.Memory, clock func() time.Time, log *edgetest.Log) *notify.Queue {
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	repeats := edge.Repeats{Memory: memory, For: 24 * time.Hour, Clock: clock, Logger: logger}
 	return &notify.Queue{Slack: slack, Channel: channel, Repeats: repeats, Logger: logger}
@@ -96,24 +96,6 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.slack.ServeHTTP(rw, r)
-}
-
-// logged keeps what was logged.
-type logged struct {
-	mu    sync.Mutex
-	bytes bytes.Buffer
-}
-
-func (l *logged) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.bytes.Write(line)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.bytes.String()
 }
 
 // tester is a [*testing.T], a [*testing.F] or a [*rapid.T].

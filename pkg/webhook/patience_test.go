@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"keyreeve/pkg/bus/bustest"
+	"keyreeve/pkg/edge/edgetest"
 	"keyreeve/pkg/ionos/ionostest"
 	"keyreeve/pkg/signature/signaturetest"
 )
@@ -75,7 +76,7 @@ func TestPatience(t *testing.T) {
 					events.ServeHTTP(w, r)
 				}))
 				defer end()
-				door := newDoor(time.Now, newBus("http://events.invalid", transport, time.Now), tc.stuck, tc.stuck, &logged{})
+				door := newDoor(time.Now, newBus("http://events.invalid", transport, time.Now), tc.stuck, tc.stuck, new(edgetest.Log))
 				body := []byte(strings.Replace(string(payload(t, "okta/several.json")), "alice@example.com", "alice", 1))
 				got, took := call(t, door, "okta", body)
 				if got.Code != tc.status || took != tc.takes {
@@ -99,7 +100,7 @@ func TestPatienceWithMemory(t *testing.T) {
 		var events bustest.Bus
 		transport, end := ionostest.Piped(&events)
 		defer end()
-		door := newDoor(time.Now, newBus("http://events.invalid", transport, time.Now), stuck{remember: true}, newPeople(t, nil), &logged{})
+		door := newDoor(time.Now, newBus("http://events.invalid", transport, time.Now), stuck{remember: true}, newPeople(t, nil), new(edgetest.Log))
 		got, took := call(t, door, "okta", payload(t, "okta/deactivate.json"))
 		if got.Code != http.StatusOK || took != 2500*time.Millisecond || len(events.Requests()) != 1 {
 			t.Errorf("answered %d after %s with %d requests, want 200 after 2.5s with one", got.Code, took, len(events.Requests()))

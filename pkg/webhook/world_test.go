@@ -23,6 +23,7 @@ import (
 	"keyreeve/pkg/bus"
 	"keyreeve/pkg/bus/bustest"
 	"keyreeve/pkg/edge"
+	"keyreeve/pkg/edge/edgetest"
 	"keyreeve/pkg/guard"
 	"keyreeve/pkg/identity"
 	"keyreeve/pkg/ledger"
@@ -47,7 +48,7 @@ type world struct {
 	bus  bustest.Bus
 	// refuse tells which calls of EventBridge fail, by what they say. May be nil.
 	refuse func(body string) bool
-	log    logged
+	log    edgetest.Log
 	now    time.Time
 
 	mu     sync.Mutex
@@ -156,24 +157,6 @@ func (w *world) count() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked++
-}
-
-// logged keeps what was logged.
-type logged struct {
-	mu    sync.Mutex
-	bytes bytes.Buffer
-}
-
-func (l *logged) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.bytes.Write(line)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.bytes.String()
 }
 
 // answer is what the door says to a call, but for the time.
