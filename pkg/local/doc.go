@@ -7,7 +7,7 @@
 // GET /_functions/Deactivate lists the processes of a function and what they have in hand, to watch one or to kill it.
 // GET /_idle answers when nothing is under way. GET /_slack shows the messages of a workspace in Slack that it brings
 // to its fake contract, POST /_slack lets somebody there type a command ({"user":"U0BOB","text":"help"}) or press a
-// button ({"user":"U0OPERATOR","message":3,"press":"approve"}). An event that POST /_events sends with a source such as
+// button ({"user":"U0OPERATOR","press":"approve"}). An event that POST /_events sends with a source such as
 // aws.partner/okta.com/example/keyreeve is on that partner's bus. Of AWS itself there are PutEvents, and SendMessage
 // and StartMessageMoveTask of SQS.
 //

@@ -62,7 +62,8 @@ type deed struct {
 	// Text follows /keys, in the channel.
 	Channel string `json:"channel"`
 	Text    string `json:"text"`
-	// Press is the action id of the button, Nth which one of those with that id, from 0.
+	// Press is the action id of the button, Nth which one of those with that id, from 0. Without a Message it is in the
+	// newest one that has such a button.
 	Message *int   `json:"message"`
 	Press   string `json:"press"`
 	Nth     int    `json:"nth"`
@@ -70,9 +71,14 @@ type deed struct {
 
 // do lets it happen, and returns what the app answered.
 func (d deed) do(ctx context.Context, slack *slacktest.Slack) (slacktest.Answer, error) {
+	if newest, found := slack.Newest(d.User, d.Press); d.Message == nil && d.Press != "" && found {
+		d.Message = &newest
+	}
 	switch {
-	case (d.Message == nil) != (d.Press == ""):
-		return slacktest.Answer{}, errors.New("a button takes a message and what to press")
+	case d.Message == nil && d.Press != "":
+		return slacktest.Answer{}, errors.New("nobody shows " + d.User + " a button " + d.Press)
+	case d.Message != nil && d.Press == "":
+		return slacktest.Answer{}, errors.New("a message takes what to press")
 	case d.Message != nil:
 		return slack.Press(ctx, d.User, *d.Message, d.Press, d.Nth)
 	case d.Channel == "":
@@ -86,7 +92,7 @@ func (d deed) do(ctx context.Context, slack *slacktest.Slack) (slacktest.Answer,
 func (c *control) actInSlack(w http.ResponseWriter, r *http.Request, body []byte) {
 	var d deed
 	if err := decodeStrictly(body, &d); err != nil {
-		answerMessage(w, http.StatusBadRequest, `The body must be {"user", "text"} or {"user", "message", "press"}: `+err.Error())
+		answerMessage(w, http.StatusBadRequest, `The body must be {"user", "text"} or {"user", "press"}: `+err.Error())
 		return
 	}
 	got, err := d.do(r.Context(), c.slack)

@@ -127,6 +127,7 @@ func TestPeopleInSlack(t *testing.T) {
 		{`{"user":"U0CAROL","channel":"D0CAROL","text":"help"}`, slackCall{"/slack/commands", "D0CAROL U0CAROL help", true}},
 		{`{"user":"U0OPERATOR","message":0,"press":"approve"}`, slackCall{"/slack/actions", "U0OPERATOR one", true}},
 		{`{"user":"U0ALICE","message":1,"press":"approve","nth":1}`, slackCall{"/slack/actions", "U0ALICE two", true}},
+		{`{"user":"U0ALICE","press":"approve"}`, slackCall{"/slack/actions", "U0ALICE one", true}},
 	} {
 		a.heard = nil
 		status, answer := asked(t, handler, http.MethodPost, step.body)

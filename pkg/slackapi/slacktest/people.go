@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -88,6 +89,16 @@ func (s *Slack) Press(ctx context.Context, user string, message int, actionID st
 	}
 	got, _, err := s.call(ctx, s.cfg.Actions, url.Values{"payload": {string(payload)}})
 	return got, err
+}
+
+// Newest returns the index of the newest message that the user sees with a button of that action id.
+func (s *Slack) Newest(user, actionID string) (message int, found bool) {
+	for _, m := range slices.Backward(s.Shown()) {
+		if _, err := findButton(m.Blocks, actionID, 0); err == nil && !m.Deleted && (m.To == "" || m.To == user) {
+			return m.Index, true
+		}
+	}
+	return 0, false
 }
 
 // findButton returns the n-th button with the action id, as it is sent to the app.

@@ -529,3 +529,23 @@ func TestManyAtOnce(t *testing.T) {
 		t.Errorf("%d messages are shown, want %d", got, people)
 	}
 }
+
+func TestNewest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.shows(t, "in_channel")
+	w.shows(t, "ephemeral") // to Alice
+	for _, tt := range []struct {
+		user, action string
+		message      int
+		found        bool
+	}{
+		{"U0ALICE", "off", 1, true},
+		{"U0BOB", "off", 0, true},
+		{"U0BOB", "explode", 0, false},
+	} {
+		if message, found := w.Newest(tt.user, tt.action); message != tt.message || found != tt.found {
+			t.Errorf("%s sees %s in %d, %t; want %d, %t", tt.user, tt.action, message, found, tt.message, tt.found)
+		}
+	}
+}
