@@ -199,6 +199,6 @@ func newDeadLetters(config Config) trigger.DeadLetters {
 
 func newBuckets(config Config, api *ionos.Client, logger *slog.Logger) lifecycle.Buckets {
 	return buckets.New(buckets.Config{
-		Credentials: api.KeysWithSecrets, Endpoint: config.S3Endpoint, Transport: newTransport(), Clock: time.Now, Logger: logger,
+		Credentials: api.KeysWithSecrets, Endpoint: string(config.ObjectStorage), Transport: newTransport(), Clock: time.Now, Logger: logger,
 	})
 }

@@ -25,6 +25,8 @@ type Config struct {
 	Password       secret `envconfig:"IONOS_PASSWORD"`
 	APIURL         string `envconfig:"IONOS_API_URL"`
 	ContractNumber string `envconfig:"IONOS_CONTRACT_NUMBER"`
+	// ObjectStorage is the address of an emulator of IONOS Object Storage.
+	ObjectStorage httpAddress `envconfig:"KEYREEVE_OBJECT_STORAGE_ENDPOINT" form:"an http or https address"`
 
 	// Secrets is the Secrets Manager id of a JSON object whose members stand for variables of type secret.
 	Secrets string `envconfig:"KEYREEVE_SECRETS"`
@@ -73,7 +75,6 @@ type Config struct {
 	Endpoint               string `envconfig:"AWS_ENDPOINT_URL"`
 	DynamoDBEndpoint       string `envconfig:"AWS_ENDPOINT_URL_DYNAMODB"`
 	EventBridgeEndpoint    string `envconfig:"AWS_ENDPOINT_URL_EVENTBRIDGE"`
-	S3Endpoint             string `envconfig:"AWS_ENDPOINT_URL_S3"`
 	SecretsManagerEndpoint string `envconfig:"AWS_ENDPOINT_URL_SECRETS_MANAGER"`
 	SQSEndpoint            string `envconfig:"AWS_ENDPOINT_URL_SQS"`
 	SSMEndpoint            string `envconfig:"AWS_ENDPOINT_URL_SSM"`

@@ -86,7 +86,7 @@ func TestTheTableIsAsTheCodeUsesIt(t *testing.T) {
 			defer bus.Close()
 			setenv(t, map[string]string{
 				"IONOS_TOKEN": token(), "IONOS_API_URL": api.URL, "KEYREEVE_LEDGER": "dynamodb:keyreeve", "KEYREEVE_LOG_LEVEL": "error",
-				"AWS_ENDPOINT_URL_S3": s3.URL, "AWS_ENDPOINT_URL_DYNAMODB": emulator.URL,
+				"KEYREEVE_OBJECT_STORAGE_ENDPOINT": s3.URL, "AWS_ENDPOINT_URL_DYNAMODB": emulator.URL,
 				"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
 				"KEYREEVE_BUS": "keyreeve", "AWS_ENDPOINT_URL_EVENTBRIDGE": bus.URL, "KEYREEVE_WEBHOOK_OKTA_SECRET": oktaSecret,
 			})

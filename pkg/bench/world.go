@@ -100,7 +100,7 @@ func (w *world) environment(f *front) []string {
 		"KEYREEVE_SLACK_SIGNING_SECRET=" + slackKey,
 		"KEYREEVE_SLACK_BOT_TOKEN=" + slackKey,
 		"AWS_ENDPOINT_URL=" + w.bus.URL,
-		"AWS_ENDPOINT_URL_S3=" + w.s3.URL,
+		"KEYREEVE_OBJECT_STORAGE_ENDPOINT=" + w.s3.URL,
 		"AWS_REGION=eu-central-1",
 		"AWS_ACCESS_KEY_ID=bench",
 		"AWS_SECRET_ACCESS_KEY=bench",

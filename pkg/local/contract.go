@@ -37,7 +37,7 @@ func startContract(ctx context.Context, latency time.Duration) (*fakeContract, e
 	c.environment = map[string]string{
 		"IONOS_API_URL":       api + ionostest.BasePath,
 		"IONOS_TOKEN":         c.server.Token(service.ID),
-		"AWS_ENDPOINT_URL_S3": storage,
+		"KEYREEVE_OBJECT_STORAGE_ENDPOINT": storage,
 	}
 	return c, nil
 }

@@ -16,7 +16,7 @@
 //
 // Besides PORT, LOCAL_RETRY (how soon a failed message is delivered again, 1s; one whose process died waits longer),
 // LOCAL_WINDOW (how long messages are gathered for a batch at most, 200ms) and LOCAL_LATENCY (of every call to the fake
-// IONOS API), it reads the IONOS_* variables and AWS_ENDPOINT_URL_S3, which name a real contract to work on and where
+// IONOS API), it reads the IONOS_* variables and KEYREEVE_OBJECT_STORAGE_ENDPOINT, which name a real contract to work on and where
 // its buckets are, and the KEYREEVE_* variables, which override what the template says, and on the fake contract the
 // senders' secrets, which everybody knows. With the secrets of an app in Slack it talks to the real one. Its ledger is
 // a file, or with KEYREEVE_LEDGER=dynamodb:TABLE a table of the emulator at AWS_ENDPOINT_URL_DYNAMODB.

@@ -78,7 +78,7 @@ func startLaptopIn(t *testing.T, folder string, contract *ionostest.Server, vari
 	t.Cleanup(cloud.Close)
 	t.Cleanup(s3.Close)
 	l.address = start(t, folder, l.seen, append([]string{
-		"IONOS_API_URL=" + cloud.URL, "IONOS_TOKEN=" + contract.Token(l.self.ID), "AWS_ENDPOINT_URL_S3=" + s3.URL,
+		"IONOS_API_URL=" + cloud.URL, "IONOS_TOKEN=" + contract.Token(l.self.ID), "KEYREEVE_OBJECT_STORAGE_ENDPOINT=" + s3.URL,
 		"KEYREEVE_DRY_RUN=false", "KEYREEVE_LEDGER=bolt:" + filepath.Join(t.TempDir(), "ledger.db"), "KEYREEVE_MAX_CHANGES=1000",
 		"LOCAL_RETRY=50ms",
 	}, variables...))["Keyreeve listens on"]

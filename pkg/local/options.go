@@ -56,10 +56,10 @@ func readOptions(environ []string) (options, error) {
 			duration(name, value, &o.latency)
 		case strings.HasPrefix(name, "LOCAL_"):
 			problems = append(problems, fmt.Errorf("%s is not a setting: there are LOCAL_RETRY, LOCAL_WINDOW and LOCAL_LATENCY", name))
+		case strings.HasPrefix(name, "IONOS_") || name == "KEYREEVE_OBJECT_STORAGE_ENDPOINT":
+			o.ionos[name] = value
 		case strings.HasPrefix(name, "KEYREEVE_"):
 			o.keyreeve[name] = value
-		case strings.HasPrefix(name, "IONOS_") || name == "AWS_ENDPOINT_URL_S3":
-			o.ionos[name] = value
 		case name == "AWS_ENDPOINT_URL_DYNAMODB":
 			o.dynamodb = value
 		}

@@ -12,14 +12,14 @@ func TestOptions(t *testing.T) {
 	t.Parallel()
 	got, err := readOptions([]string{
 		"PATH=/bin", "HOME=/home/dev", "EDITOR=vi", "AWS_PROFILE=production", "PORT=0", "LOCAL_RETRY=50ms", "LOCAL_WINDOW=10s", "LOCAL_LATENCY=2s",
-		"KEYREEVE_OPERATORS=*@example.com=x", "KEYREEVE_DRY_RUN=", "IONOS_TOKEN=secret", "AWS_ENDPOINT_URL_S3=http://s3",
+		"KEYREEVE_OPERATORS=*@example.com=x", "KEYREEVE_DRY_RUN=", "IONOS_TOKEN=secret", "KEYREEVE_OBJECT_STORAGE_ENDPOINT=http://s3",
 		"KEYREEVE_LEDGER=dynamodb:keys", "AWS_ENDPOINT_URL_DYNAMODB=http://dynamodb",
 	})
 	want := options{
 		root: ".", port: "0", retry: 50 * time.Millisecond, window: 10 * time.Second, latency: 2 * time.Second,
 		system:   map[string]string{"PATH": "/bin", "HOME": "/home/dev"},
 		keyreeve: map[string]string{"KEYREEVE_OPERATORS": "*@example.com=x", "KEYREEVE_LEDGER": "dynamodb:keys"},
-		ionos:    map[string]string{"IONOS_TOKEN": "secret", "AWS_ENDPOINT_URL_S3": "http://s3"},
+		ionos:    map[string]string{"IONOS_TOKEN": "secret", "KEYREEVE_OBJECT_STORAGE_ENDPOINT": "http://s3"},
 		dynamodb: "http://dynamodb",
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(options{})); diff != "" || err != nil {

@@ -155,7 +155,7 @@ func testContext(t *testing.T, s *stack) {
 		environment[name] = value
 	}
 	for name, form := range map[string]string{
-		"KEYREEVE_LEDGER": "bolt:/", "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:", "IONOS_TOKEN": "ey", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:",
+		"KEYREEVE_LEDGER": "bolt:/", "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:", "IONOS_TOKEN": "ey", "KEYREEVE_OBJECT_STORAGE_ENDPOINT": "http://127.0.0.1:",
 		"KEYREEVE_SLACK_ENDPOINT": "http://127.0.0.1:",
 	} {
 		if !strings.HasPrefix(environment[name], form) {
@@ -516,7 +516,7 @@ func TestStackKeepsTheLedgerOfARealContract(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"IONOS_TOKEN": "real-token", "IONOS_API_URL": "http://127.0.0.1:1", "KEYREEVE_DRY_RUN": "true",
-		"AWS_ENDPOINT_URL_EVENTBRIDGE": "http://here", "AWS_ENDPOINT_URL_SQS": "http://here", "AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_S3": "",
+		"AWS_ENDPOINT_URL_EVENTBRIDGE": "http://here", "AWS_ENDPOINT_URL_SQS": "http://here", "AWS_ENDPOINT_URL": "", "KEYREEVE_OBJECT_STORAGE_ENDPOINT": "",
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %q, want %q", name, got[name], want)
