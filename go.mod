@@ -20,6 +20,7 @@ require (
 	github.com/google/go-cmp v0.7.0
 	github.com/ionos-cloud/sdk-go/v6 v6.3.11
 	github.com/kelseyhightower/envconfig v1.4.0
+	github.com/rclone/gofakes3 v0.0.12
 	github.com/scim2/filter-parser/v2 v2.2.0
 	github.com/sethvargo/go-retry v0.5.0
 	github.com/slack-go/slack v0.35.0
@@ -42,8 +43,12 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/internal/s3shared v1.20.9 // indirect
 	github.com/di-wu/parser v0.2.2 // indirect
 	github.com/gorilla/websocket v1.5.3 // indirect
+	github.com/minio/xxml v0.0.3 // indirect
+	github.com/ryszard/goskiplist v0.0.0-20150312221310-2dfbae5fcf46 // indirect
+	github.com/shabbyrobe/gocovmerge v0.0.0-20230507112040-c3350d9342df // indirect
 	golang.org/x/oauth2 v0.30.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/tools v0.40.0 // indirect
 )
 
 tool github.com/aws/aws-lambda-go/cmd/build-lambda-zip
