@@ -11,7 +11,7 @@ import (
 // functions know app, app knows the parts, the parts know the guard, how AWS and Slack are called, what all edges have in
 // common and how signatures are verified; of these all but AWS know the guard, and nothing else of ours.
 func TestImportArrows(t *testing.T) {
-	parts := []string{"keyreeve/pkg/lifecycle", "keyreeve/pkg/ionos", "keyreeve/pkg/buckets", "keyreeve/pkg/ledger", "keyreeve/pkg/bus", "keyreeve/pkg/trigger", "keyreeve/pkg/identity", "keyreeve/pkg/scim", "keyreeve/pkg/webhook", "keyreeve/pkg/chatops", "keyreeve/pkg/deadletter", "keyreeve/pkg/notify"}
+	parts := []string{"keyreeve/pkg/lifecycle", "keyreeve/pkg/ionos", "keyreeve/pkg/buckets", "keyreeve/pkg/ledger", "keyreeve/pkg/bus", "keyreeve/pkg/trigger", "keyreeve/pkg/identity", "keyreeve/pkg/scim", "keyreeve/pkg/webhook", "keyreeve/pkg/chatops", "keyreeve/pkg/deadletter", "keyreeve/pkg/notify", "keyreeve/pkg/archive"}
 	const (
 		guard, awscall, edge = "keyreeve/pkg/guard", "keyreeve/pkg/awscall", "keyreeve/pkg/edge"
 		signature, signs     = "keyreeve/pkg/signature", "keyreeve/pkg/signature/signaturetest"
