@@ -35,8 +35,8 @@ func startContract(ctx context.Context, latency time.Duration) (*fakeContract, e
 	}
 	c.address = api
 	c.environment = map[string]string{
-		"IONOS_API_URL":       api + ionostest.BasePath,
-		"IONOS_TOKEN":         c.server.Token(service.ID),
+		"IONOS_API_URL":                    api + ionostest.BasePath,
+		"IONOS_TOKEN":                      c.server.Token(service.ID),
 		"KEYREEVE_OBJECT_STORAGE_ENDPOINT": storage,
 	}
 	return c, nil
