@@ -31,6 +31,9 @@ func queueARN(name string) string    { return arn("sqs", name) }
 func busARN(name string) string      { return arn("events", "event-bus/"+name) }
 func functionARN(name string) string { return arn("lambda", "function:"+name) }
 
+// bucketName is what Ref of a bucket says: CloudFormation makes it of the stack's name and its own, in small letters.
+func bucketName(name string) string { return stackName + "-" + strings.ToLower(name) }
+
 // queueURL is what Ref of a queue says and calls to SQS name it by, where the stack listens on the address.
 func queueURL(address, name string) string { return address + "/" + accountID + "/" + name }
 

@@ -81,6 +81,15 @@ func (r *reader) queue(name string, res resource) error {
 	return nil
 }
 
+func (r *reader) bucket(name string, res resource) error {
+	var p struct{}
+	if err := r.properties(&res.Properties, &p, "BucketEncryption", "LifecycleConfiguration", "PublicAccessBlockConfiguration"); err != nil {
+		return err
+	}
+	r.template.buckets = append(r.template.buckets, bucketName(name))
+	return nil
+}
+
 type mappingProperties struct {
 	FunctionName   string   `yaml:"FunctionName"`
 	EventSourceArn string   `yaml:"EventSourceArn"`

@@ -33,6 +33,7 @@ type stack struct {
 
 	functions map[string]*function
 	queues    map[string]*queue
+	s3        *s3API
 	bus       *bus
 	tracker   *tracker
 
@@ -62,6 +63,9 @@ func (s *stack) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.openBuckets(state); err != nil {
+		return err
+	}
 	if !s.options.realContract() {
 		if s.contract, err = startContract(ctx, s.options.latency); err != nil {
 			return err
@@ -83,8 +87,8 @@ func (s *stack) start(ctx context.Context) error {
 	return nil
 }
 
-// makeState returns the folder of the ledger and the binaries: one that is removed at the end, or .keyreeve for a
-// real contract, since what is remembered of its keys has to outlive the run.
+// makeState returns the folder of the ledger, the objects and the binaries: one that is removed at the end, or .keyreeve
+// for a real contract, since what is remembered and reported of its keys has to outlive the run.
 func (s *stack) makeState() (string, error) {
 	if s.options.realContract() {
 		state, err := filepath.Abs(filepath.Join(s.options.root, ".keyreeve"))
@@ -96,6 +100,14 @@ func (s *stack) makeState() (string, error) {
 	state, err := os.MkdirTemp("", "keyreeve-")
 	s.closers = append(s.closers, func() error { return os.RemoveAll(state) })
 	return state, err
+}
+
+func (s *stack) openBuckets(state string) (err error) {
+	if s.s3, err = openS3(filepath.Join(state, "objects"), s.template.buckets, s.console); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.s3.close)
+	return nil
 }
 
 func (s *stack) makeQueues() {
@@ -139,12 +151,14 @@ func (s *stack) handler() http.Handler {
 	controls := inside.handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case fromBrowser(r):
+		case fromBrowser(r) && !s.opensObject(r):
 			answerMessage(w, http.StatusForbidden, "Web pages may not call this.")
 		case strings.HasPrefix(r.URL.Path, "/_"):
 			controls.ServeHTTP(w, r)
 		case r.URL.Path == "/" && r.Header.Get("X-Amz-Target") != "":
 			aws.ServeHTTP(w, r)
+		case s.s3.takes(r):
+			s.s3.ServeHTTP(w, r)
 		default:
 			api.ServeHTTP(w, r)
 		}
@@ -154,8 +168,19 @@ func (s *stack) handler() http.Handler {
 // fromBrowser reports whether a web page made the call, of its own origin or under a name that it had resolved to this
 // machine. No page has any business here: behind this address may be the keys of a real contract.
 func fromBrowser(r *http.Request) bool {
+	return !toThisMachine(r) || r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
+}
+
+// opensObject reports whether a person opens an object in a browser, be it by a link on some page: what they get is a page
+// of its own then, of which the other one sees nothing.
+func (s *stack) opensObject(r *http.Request) bool {
+	return s.s3.owns(r) && toThisMachine(r) &&
+		r.Method == http.MethodGet && r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Dest") == "document"
+}
+
+func toThisMachine(r *http.Request) bool {
 	host, _, _ := strings.Cut(r.Host, ":")
-	return host != "127.0.0.1" && host != "localhost" || r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
+	return host == "127.0.0.1" || host == "localhost"
 }
 
 // startFunctions builds the functions and starts a first process of each.
@@ -200,6 +225,7 @@ func (s *stack) environ(spec functionSpec, ledger string) []string {
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(spec.memory),
 		"AWS_ENDPOINT_URL_DYNAMODB":       s.options.dynamodb,
 		"AWS_ENDPOINT_URL_EVENTBRIDGE":    s.address,
+		"AWS_ENDPOINT_URL_S3":             s.address,
 		"AWS_ENDPOINT_URL_SQS":            s.address,
 		"KEYREEVE_LEDGER":                 "bolt:" + ledger,
 		"KEYREEVE_SECRETS":                "",

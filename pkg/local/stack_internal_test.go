@@ -64,6 +64,9 @@ func TestStack(t *testing.T) {
 	t.Run("events", func(t *testing.T) { t.Parallel(); testEvents(t, s) })
 	t.Run("idle", func(t *testing.T) { t.Parallel(); testIdle(t, s) })
 	t.Run("PutEvents", func(t *testing.T) { t.Parallel(); testPutEvents(t, s) })
+	t.Run("objects", func(t *testing.T) { t.Parallel(); testObjects(t, s) })
+	t.Run("refused objects", func(t *testing.T) { t.Parallel(); testRefusedObjects(t, s) })
+	t.Run("pages", func(t *testing.T) { t.Parallel(); testPages(t, s) })
 }
 
 func allInstances(s *stack) []*instance {
@@ -170,13 +173,14 @@ func testContext(t *testing.T, s *stack) {
 		"KEYREEVE_BUS":      "keyreeve",
 		"KEYREEVE_GREETING": "hello from keyreeve",
 		"KEYREEVE_LIMIT":    "9",
+		"KEYREEVE_REPORTS":  "s3:keyreeve-reports/sweeps",
 		"KEYREEVE_SECRETS":  "",
 		// The secrets of the workspace that is brought along.
 		"KEYREEVE_SLACK_BOT_TOKEN": "only-for-make-run-slack", "KEYREEVE_SLACK_SIGNING_SECRET": "only-for-make-run-slack",
 		"IONOS_API_URL": s.contract.address + "/cloudapi/v6",
 		"AWS_REGION":    "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1",
 		"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local",
-		"AWS_ENDPOINT_URL": s.address, "AWS_ENDPOINT_URL_EVENTBRIDGE": s.address, "AWS_ENDPOINT_URL_SQS": s.address, "AWS_ENDPOINT_URL_DYNAMODB": "http://dynamodb",
+		"AWS_ENDPOINT_URL": s.address, "AWS_ENDPOINT_URL_EVENTBRIDGE": s.address, "AWS_ENDPOINT_URL_SQS": s.address, "AWS_ENDPOINT_URL_S3": s.address, "AWS_ENDPOINT_URL_DYNAMODB": "http://dynamodb",
 		"AWS_LAMBDA_FUNCTION_NAME": "Probe", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
 	}
 	if diff := cmp.Diff(merged(want, demoSecrets()), environment); diff != "" {
@@ -516,7 +520,7 @@ func TestStackKeepsTheLedgerOfARealContract(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"IONOS_TOKEN": "real-token", "IONOS_API_URL": "http://127.0.0.1:1", "KEYREEVE_DRY_RUN": "true",
-		"AWS_ENDPOINT_URL_EVENTBRIDGE": "http://here", "AWS_ENDPOINT_URL_SQS": "http://here", "AWS_ENDPOINT_URL": "", "KEYREEVE_OBJECT_STORAGE_ENDPOINT": "",
+		"AWS_ENDPOINT_URL_EVENTBRIDGE": "http://here", "AWS_ENDPOINT_URL_SQS": "http://here", "AWS_ENDPOINT_URL_S3": "http://here", "AWS_ENDPOINT_URL": "", "KEYREEVE_OBJECT_STORAGE_ENDPOINT": "",
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %q, want %q", name, got[name], want)

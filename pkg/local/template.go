@@ -19,9 +19,11 @@ type template struct {
 	bus       string
 	functions []functionSpec
 	queues    []queueSpec
-	mappings  []mappingSpec
-	rules     []rule
-	routes    []route
+	// buckets are the names of the buckets.
+	buckets  []string
+	mappings []mappingSpec
+	rules    []rule
+	routes   []route
 }
 
 // document is the YAML of a template. What CloudFormation checks before it deploys, and what it tells afterwards,
@@ -64,7 +66,9 @@ func ignoredTypes() []string {
 		"AWS::IAM::Role",
 		"AWS::Lambda::Permission",
 		"AWS::Logs::LogGroup",
+		"AWS::S3::BucketPolicy",
 		"AWS::SQS::QueuePolicy",
+		"AWS::Scheduler::Schedule", // whoever wants what it starts starts it
 	}
 }
 
@@ -145,6 +149,8 @@ func (r *reader) resource(name string, res resource) error {
 		return r.function(name, res)
 	case "AWS::SQS::Queue":
 		return r.queue(name, res)
+	case "AWS::S3::Bucket":
+		return r.bucket(name, res)
 	case "AWS::Lambda::EventSourceMapping":
 		return r.mapping(name, res)
 	case "AWS::Events::EventBus":
@@ -222,7 +228,7 @@ func (r *reader) find(name string) (resource, error) {
 	return res, nil
 }
 
-// reference answers Ref: a name, or the URL of a queue.
+// reference answers Ref: a name, of a bucket or a bus its own, or the URL of a queue.
 func (r *reader) reference(name string) (string, error) {
 	res, err := r.find(name)
 	if err != nil {
@@ -233,6 +239,8 @@ func (r *reader) reference(name string) (string, error) {
 		return r.busName(name, res)
 	case "AWS::SQS::Queue":
 		return queueURL(r.address, name), nil
+	case "AWS::S3::Bucket":
+		return bucketName(name), nil
 	default:
 		return name, nil
 	}

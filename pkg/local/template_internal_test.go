@@ -70,6 +70,7 @@ func TestTemplate(t *testing.T) {
 			name: "Probe", folder: "functions/probe", timeout: time.Second, memory: 512, instances: defaultInstances,
 			environment: map[string]string{
 				"KEYREEVE_BUS": "keyreeve", "KEYREEVE_GREETING": "hello from keyreeve", "KEYREEVE_LIMIT": "8", "KEYREEVE_LEDGER": "dynamodb:Table",
+				"KEYREEVE_REPORTS": "s3:keyreeve-reports/sweeps",
 			},
 		}}, got.functions, allow),
 		cmp.Diff([]queueSpec{
@@ -82,6 +83,7 @@ func TestTemplate(t *testing.T) {
 			{key: "ANY /open/{proxy+}", method: "ANY", segments: []string{"open", "{proxy+}"}, function: "Probe"},
 		}, got.routes, allow),
 		cmp.Diff("keyreeve", got.bus),
+		cmp.Diff([]string{"keyreeve-reports"}, got.buckets),
 		cmp.Diff(map[string]string{"Rule": "keyreeve", "PartnerRule": "aws.partner/okta.com/example/keyreeve"}, buses),
 	} {
 		if diff != "" {
@@ -103,6 +105,7 @@ func TestTemplateEvaluates(t *testing.T) {
 		{"resource", `!Ref Table`, "Table"},
 		{"queue", `!Ref Queue`, "http://here/000000000000/Queue"},
 		{"bus", `!Ref Bus`, "events"},
+		{"bucket", `!Sub "s3:${Reports}/x"`, "s3:keyreeve-reports/x"},
 		{"attribute", `!GetAtt Queue.Arn`, "arn:aws:sqs:eu-central-1:000000000000:Queue"},
 		{"attribute as a list", `!GetAtt [F, Arn]`, "arn:aws:lambda:eu-central-1:000000000000:function:F"},
 		{"substitution", `!Sub "${Name}/${Queue.Arn}/${!Literal}/$x"`, "alice/arn:aws:sqs:eu-central-1:000000000000:Queue/${Literal}/$x"},
@@ -132,6 +135,7 @@ Resources:
   Bus: {Type: AWS::Events::EventBus, Properties: {Name: events}}
   Queue: {Type: AWS::SQS::Queue}
   Table: {Type: AWS::DynamoDB::Table}
+  Reports: {Type: AWS::S3::Bucket}
   Skipped: {Type: Unknown::To::Everybody, Condition: IsBob}
   F:
     Type: AWS::Serverless::Function
@@ -159,6 +163,7 @@ func TestTemplateIsRefused(t *testing.T) {
 	tests := []struct{ name, resource, want string }{
 		{"unknown type", `{Type: AWS::SNS::Topic}`, "R: line 6: a resource of type AWS::SNS::Topic cannot be run here"},
 		{"unknown property", `{Type: AWS::SQS::Queue, Properties: {FifoQueue: true}}`, "R: line 6: field FifoQueue not found"},
+		{"unknown property of a bucket", `{Type: AWS::S3::Bucket, Properties: {VersioningConfiguration: {Status: Enabled}}}`, "VersioningConfiguration"},
 		{"unknown property of a function", `{Type: AWS::Serverless::Function, Properties: {FunctionUrlConfig: {AuthType: NONE}}}`, "FunctionUrlConfig"},
 		{"unknown section of a resource", `{Type: AWS::SQS::Queue, CreationPolicy: {}}`, "CreationPolicy"},
 		{"unknown function", `{Type: AWS::SQS::Queue, Properties: {VisibilityTimeout: !FindInMap [a, b, c]}}`, "R: line 6: the function !FindInMap is not known here"},
