@@ -7,9 +7,6 @@ import (
 	"sync"
 )
 
-// finishedType is the detail-type of the events in which the functions announce outcomes.
-const finishedType = "Key Operation Finished"
-
 // keptEvents is how many events the bus remembers.
 const keptEvents = 1000
 
@@ -66,10 +63,13 @@ func (b *bus) publish(e event) error {
 	}
 	matching := b.matching(e, decoded)
 	request := e.request()
-	if e.DetailType == finishedType {
+	switch e.DetailType {
+	case finishedType:
 		b.tracker.outcome(request, e.Detail)
 		b.console.step("%s: %s", e.DetailType, summary(e.Detail))
-	} else {
+	case sweepFinishedType, sweepStoppedType:
+		b.console.step("%s: %s", e.DetailType, sweepSummary(e.Detail))
+	default:
 		b.console.step("%s from %s, %s → %s", e.DetailType, e.Source, request, routesOf(matching))
 	}
 	b.remember(e, matching)
@@ -125,31 +125,4 @@ func (b *bus) events() []delivered {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.recent)
-}
-
-// summary condenses an outcome: who, what, and each key.
-func summary(detail json.RawMessage) string {
-	var outcome struct {
-		Action string `json:"action"`
-		DryRun bool   `json:"dryRun"`
-		User   struct {
-			Email string `json:"email"`
-		} `json:"user"`
-		Keys []struct {
-			ID      string `json:"id"`
-			Outcome string `json:"outcome"`
-			Rule    string `json:"rule"`
-		} `json:"keys"`
-	}
-	if err := json.Unmarshal(detail, &outcome); err != nil {
-		return string(detail)
-	}
-	words := []string{outcome.Action, outcome.User.Email}
-	if outcome.DryRun {
-		words = append(words, "(dry run)")
-	}
-	for _, k := range outcome.Keys {
-		words = append(words, strings.TrimSpace(k.ID+" "+k.Outcome+" "+k.Rule)+";")
-	}
-	return strings.TrimSuffix(strings.Join(words, " "), ";")
 }
