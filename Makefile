@@ -85,7 +85,7 @@ build/%.zip: always
 	go run github.com/aws/aws-lambda-go/cmd/build-lambda-zip -o $@ build/$*/bootstrap
 
 # What `sam build` calls: the logical id of the function, and the folder that it wants the binary in.
-build-Activate build-Deactivate build-Delete build-Inventory build-Webhook build-ChatOps build-Notify:
+build-Activate build-Deactivate build-Delete build-Inventory build-Webhook build-ChatOps build-Notify build-Sweep:
 	$(BUILD) -o '$(ARTIFACTS_DIR)/bootstrap' ./functions/$(shell echo $(@:build-%=%) | tr A-Z a-z)
 
-.PHONY: help run bench check test lint fuzz vuln build always build-Activate build-Deactivate build-Delete build-Inventory build-Webhook build-ChatOps build-Notify
+.PHONY: help run bench check test lint fuzz vuln build always build-Activate build-Deactivate build-Delete build-Inventory build-Webhook build-ChatOps build-Notify build-Sweep

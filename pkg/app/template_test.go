@@ -72,16 +72,30 @@ func TestTemplateEnvironment(t *testing.T) {
 		"KEYREEVE_SCIM_ACTIVATE": "false",
 		"KEYREEVE_LOG_LEVEL":     "info",
 	}
+	reporting := map[string]string{ // what changes nothing, as long as nobody says otherwise
+		"KEYREEVE_MAX_KEY_AGE":   "",
+		"KEYREEVE_SWEEP_MAX_AGE": "report", "KEYREEVE_SWEEP_INACTIVE_USER": "report", "KEYREEVE_SWEEP_DELETE": "report",
+		"KEYREEVE_SWEEP_MAX_SHARE": "20", "KEYREEVE_SWEEP_REPORTS": "s3:ReportBucket/sweeps",
+	}
 	for name, c := range map[string]struct {
 		parameters map[string]string
 		identities string
+		sweep      map[string]string
 	}{
-		"a map in the template's own parameter": {map[string]string{"IdentityMap": "github:octocat=alice@example.com"}, "github:octocat=alice@example.com"},
-		"a map in Parameter Store":              {map[string]string{"IdentityMap": "x", "IdentityParameter": "/keyreeve/people/"}, "ssm:/keyreeve/people/"},
+		"a map in the template's own parameter": {map[string]string{"IdentityMap": "github:octocat=alice@example.com"}, "github:octocat=alice@example.com", reporting},
+		"a map in Parameter Store":              {map[string]string{"IdentityMap": "x", "IdentityParameter": "/keyreeve/people/"}, "ssm:/keyreeve/people/", reporting},
 		"Slack": {map[string]string{
 			"IdentityMap": "slack:U1=alice@example.com",
 			"Slack":       "on", "SlackCommandChannels": "C1,C2", "SlackNoticeChannel": "C3", "Approvers": "self",
-		}, "slack:U1=alice@example.com"},
+		}, "slack:U1=alice@example.com", reporting},
+		"all policies enforced": {map[string]string{
+			"Slack": "on", "SlackCommandChannels": "C1,C2", "SlackNoticeChannel": "C3", "Approvers": "self",
+			"MaxKeyAge": "8760h", "SweepMaxAge": "enforce", "SweepInactiveUser": "enforce", "SweepDelete": "enforce", "SweepMaxShare": "5",
+		}, "", map[string]string{
+			"KEYREEVE_MAX_KEY_AGE":   "8760h",
+			"KEYREEVE_SWEEP_MAX_AGE": "enforce", "KEYREEVE_SWEEP_INACTIVE_USER": "enforce", "KEYREEVE_SWEEP_DELETE": "enforce",
+			"KEYREEVE_SWEEP_MAX_SHARE": "5", "KEYREEVE_SWEEP_REPORTS": "s3:ReportBucket/sweeps",
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for id, f := range functions(t, deploy(t, c.parameters)) {
@@ -100,6 +114,8 @@ func TestTemplateEnvironment(t *testing.T) {
 					wanted["KEYREEVE_APPROVERS"] = "self"
 				case "Notify":
 					wanted["KEYREEVE_SLACK_NOTICE_CHANNEL"] = "C3"
+				case "Sweep":
+					maps.Copy(wanted, c.sweep)
 				}
 				if diff := cmp.Diff(wanted, f.Environment.Variables); diff != "" {
 					t.Errorf("environment of %s (-want +got):\n%s", id, diff)
@@ -225,8 +241,9 @@ func TestTemplateActionsHaveRuleQueueAndWorker(t *testing.T) {
 	if diff := cmp.Diff(wantRule, rules["UnroutableRule"]); diff != "" {
 		t.Errorf("rule for requests without an action (-want +got):\n%s", diff)
 	}
-	// Beside those of the actions there are a rule and a queue for requests that name none, and what the senders need.
-	if n := len(guard.Actions()); len(rules) != n+2 || len(queues) != 2*n+3 || len(mappings) != n+1 {
+	// Beside those of the actions there are a rule and a queue for requests that name none, and what the senders and the
+	// sweep need.
+	if n := len(guard.Actions()); len(rules) != n+4 || len(queues) != 2*n+6 || len(mappings) != n+2 {
 		t.Errorf("%d actions, but %d rules, %d queues, %d event source mappings", n, len(rules), len(queues), len(mappings))
 	}
 }
@@ -271,14 +288,14 @@ func TestTemplateSendersHaveRulesQueueAndWorker(t *testing.T) {
 
 func TestTemplateSlackHasRulesQueuesAndWorkers(t *testing.T) {
 	s := deploy(t, slackOn())
-	finished := pattern{Source: []any{"keyreeve"}, DetailType: list{"Key Operation Finished"}}
-	asked := finished
+	asked := pattern{Source: []any{"keyreeve"}, DetailType: list{"Key Operation Finished"}}
 	asked.Detail = map[string]any{"replyTo": map[string]any{"slack": []any{map[string]any{"exists": true}}}}
+	told := pattern{Source: []any{"keyreeve"}, DetailType: list{"Key Operation Finished", "Key Warning Due", "Key Sweep Finished", "Key Sweep Stopped"}}
 	rules := ofType[rule](t, s, "AWS::Events::Rule")
 	for id, want := range map[string]rule{
 		"ChatRule":   {EventPattern: pattern{Source: []any{"keyreeve"}, DetailType: list{"Chat Message Received"}}, Targets: []target{deliverTo("Chat")}},
 		"ReplyRule":  {EventPattern: asked, Targets: []target{deliverTo("Chat")}},
-		"NoticeRule": {EventPattern: finished, Targets: []target{deliverTo("Notice")}},
+		"NoticeRule": {EventPattern: told, Targets: []target{deliverTo("Notice")}},
 	} {
 		want.EventBusName = "Bus"
 		if diff := cmp.Diff(want, rules[id]); diff != "" {
@@ -332,6 +349,92 @@ func TestTemplateSlackHasRulesQueuesAndWorkers(t *testing.T) {
 	}
 }
 
+func TestTemplateSweepHasQueueAndWorker(t *testing.T) {
+	s := deploy(t, nil)
+	rules := ofType[rule](t, s, "AWS::Events::Rule")
+	for id, want := range map[string]rule{
+		"SweepRule":         {EventPattern: pattern{DetailType: list{"Key Sweep Continued"}}, Targets: []target{deliverTo("Sweep")}},
+		"StoppedSweepsRule": {EventPattern: pattern{DetailType: list{"Key Sweep Stopped"}}, Targets: []target{{Arn: "StoppedSweeps.Arn"}}},
+	} {
+		want.EventBusName, want.EventPattern.Source = "Bus", []any{"keyreeve"}
+		if diff := cmp.Diff(want, rules[id]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", id, diff)
+		}
+	}
+	timeout := functions(t, s)["Sweep"].Timeout
+	if timeout != 900 {
+		t.Errorf("the function has %d s, want the 900 s that Lambda gives at most", timeout)
+	}
+	const fortnight = 14 * 24 * 60 * 60
+	wantQueues := map[string]queue{
+		"SweepQueue":       {VisibilityTimeout: 6 * timeout},
+		"SweepDeadLetters": {MessageRetentionPeriod: fortnight},
+		"StoppedSweeps":    {MessageRetentionPeriod: fortnight}, // which nobody empties
+	}
+	queues, alarms := ofType[queue](t, s, "AWS::SQS::Queue"), ofType[alarm](t, s, "AWS::CloudWatch::Alarm")
+	for name, want := range wantQueues {
+		want.SqsManagedSseEnabled = true
+		if name == "SweepQueue" {
+			want.RedrivePolicy.DeadLetterTargetArn, want.RedrivePolicy.MaxReceiveCount = "SweepDeadLetters.Arn", 2
+		}
+		if diff := cmp.Diff(want, queues[name]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	for name, watched := range map[string]string{"SweepAlarm": "SweepDeadLetters", "StoppedSweepsAlarm": "StoppedSweeps"} {
+		if diff := cmp.Diff([]dimension{{Name: "QueueName", Value: watched + ".QueueName"}}, alarms[name].Dimensions); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	want := mapping{FunctionName: "Sweep", EventSourceArn: "SweepQueue.Arn", BatchSize: 1, FunctionResponseTypes: list{"ReportBatchItemFailures"}}
+	want.ScalingConfig.MaximumConcurrency = 2
+	if diff := cmp.Diff(want, ofType[mapping](t, s, "AWS::Lambda::EventSourceMapping")["SweepMapping"]); diff != "" {
+		t.Errorf("event source mapping (-want +got):\n%s", diff)
+	}
+}
+
+func TestTemplateStartsSweepsOnSchedule(t *testing.T) {
+	const timers, roles = "AWS::Scheduler::Schedule", "AWS::IAM::Role"
+	for name, c := range map[string]struct {
+		parameters map[string]string
+		want       string
+	}{
+		"every night":                   {nil, "cron(0 2 * * ? *)"},
+		"at a time of the operator's":   {map[string]string{"SweepSchedule": "rate(7 days)"}, "rate(7 days)"},
+		"only when somebody starts one": {map[string]string{"SweepSchedule": ""}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := deploy(t, c.parameters)
+			want, wantRoles := make(map[string]schedule), make(map[string]role)
+			if c.want != "" {
+				timer := schedule{ScheduleExpression: c.want}
+				timer.FlexibleTimeWindow.Mode = "OFF"
+				timer.Target.target = deliverTo("Sweep")
+				timer.Target.RoleArn, timer.Target.Input = "SweepTimerRole.Arn", "{}"
+				want["SweepTimer"] = timer
+				wantRoles["SweepTimerRole"] = role{
+					AssumeRolePolicyDocument: policy{Statement: []statement{{
+						Effect: "Allow", Principal: map[string]string{"Service": "scheduler.amazonaws.com"}, Action: list{"sts:AssumeRole"},
+						Condition: map[string]map[string]list{"StringEquals": {
+							"aws:SourceAccount": {"AWS::AccountId"},
+							"aws:SourceArn":     {"arn:AWS::Partition:scheduler:AWS::Region:AWS::AccountId:schedule-group/default"},
+						}},
+					}}},
+					Policies: []rolePolicy{{PolicyDocument: policy{Statement: []statement{{
+						Effect: "Allow", Action: list{"sqs:SendMessage"}, Resource: list{"SweepQueue.Arn", "SweepDeadLetters.Arn"},
+					}}}}},
+				}
+			}
+			if diff := cmp.Diff(want, ofType[schedule](t, s, timers), cmp.AllowUnexported(scheduleTarget{})); diff != "" {
+				t.Errorf("schedules (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(wantRoles, ofType[role](t, s, roles)); diff != "" {
+				t.Errorf("roles (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // Whoever does not use Slack has nothing of it, and nobody finds a door there.
 func TestTemplateSlackIsOffUnlessSwitchedOn(t *testing.T) {
 	off, on := deploy(t, nil), deploy(t, slackOn())
@@ -366,6 +469,11 @@ func TestTemplateParametersThatGoTogether(t *testing.T) {
 		"an issuer and an audience": {map[string]string{"JwtIssuer": "https://id.example.com", "JwtAudience": "keyreeve"}, true},
 		"an issuer alone":           {map[string]string{"JwtIssuer": "https://id.example.com"}, false},
 		"an audience alone":         {map[string]string{"JwtAudience": "keyreeve"}, false},
+		"an age alone":              {map[string]string{"MaxKeyAge": "8760h"}, true},
+		"an age enforced":           {map[string]string{"SweepMaxAge": "enforce", "MaxKeyAge": "8760h", "Slack": "on"}, true},
+		"no age enforced":           {map[string]string{"SweepMaxAge": "enforce", "Slack": "on"}, false},
+		"nobody warned":             {map[string]string{"SweepMaxAge": "enforce", "MaxKeyAge": "8760h"}, false},
+		"the others enforced":       {map[string]string{"SweepInactiveUser": "enforce", "SweepDelete": "enforce"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := deploy(t, c.parameters).allowed; got != c.want {
@@ -407,6 +515,10 @@ func TestTemplateQueuesAreOpenToTheirRulesOnly(t *testing.T) {
 			for _, q := range []string{"SenderEvents", "SenderDeadLetters"} {
 				want[q+"Policy"] = openTo(q, list{"UnmappedRule.Arn"})
 			}
+			for _, q := range []string{"SweepQueue", "SweepDeadLetters"} {
+				want[q+"Policy"] = openTo(q, list{"SweepRule.Arn"})
+			}
+			want["StoppedSweepsPolicy"] = openTo("StoppedSweeps", list{"StoppedSweepsRule.Arn"})
 			if diff := cmp.Diff(want, ofType[queuePolicy](t, s, "AWS::SQS::QueuePolicy")); diff != "" {
 				t.Errorf("queue policies (-want +got):\n%s", diff)
 			}
@@ -483,6 +595,16 @@ func TestTemplateFunctionsMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 			"secretsmanager:GetSecretValue " + loginARN,
 			"sqs:DeleteMessage SenderEvents.Arn", "sqs:GetQueueAttributes SenderEvents.Arn", "sqs:ReceiveMessage SenderEvents.Arn",
 		},
+		"Sweep": {
+			"dynamodb:BatchGetItem Table.Arn",
+			"dynamodb:DeleteItem Table.Arn if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[leases/*]]]",
+			"dynamodb:GetItem Table.Arn",
+			"dynamodb:PutItem Table.Arn if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[users/* sweeps/* leases/*]]]",
+			"events:PutEvents Bus.Arn",
+			"s3:DeleteObject ReportBucket.Arn/sweeps/*", "s3:GetObject ReportBucket.Arn/sweeps/*", "s3:ListBucket ReportBucket.Arn", "s3:PutObject ReportBucket.Arn/sweeps/*",
+			"secretsmanager:GetSecretValue " + loginARN,
+			"sqs:DeleteMessage SweepQueue.Arn", "sqs:GetQueueAttributes SweepQueue.Arn", "sqs:ReceiveMessage SweepQueue.Arn",
+		},
 	}
 	slack := maps.Clone(want)
 	slack["ChatOps"] = []string{
@@ -491,9 +613,9 @@ func TestTemplateFunctionsMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 		"secretsmanager:GetSecretValue " + loginARN,
 		"sqs:DeleteMessage ChatQueue.Arn", "sqs:GetQueueAttributes ChatQueue.Arn", "sqs:ReceiveMessage ChatQueue.Arn",
 	}
+	const told = " Table.Arn if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[events/* warnings/*]]]"
 	slack["Notify"] = []string{
-		"dynamodb:GetItem Table.Arn if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[events/*]]]",
-		"dynamodb:PutItem Table.Arn if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[events/*]]]",
+		"dynamodb:BatchGetItem" + told, "dynamodb:GetItem" + told, "dynamodb:PutItem" + told,
 		"secretsmanager:GetSecretValue " + loginARN,
 		"sqs:DeleteMessage NoticeQueue.Arn", "sqs:GetQueueAttributes NoticeQueue.Arn", "sqs:ReceiveMessage NoticeQueue.Arn",
 	}
@@ -551,9 +673,38 @@ func TestTemplateTableOutlivesTheStack(t *testing.T) {
 	if diff := cmp.Diff(map[string]table{"Table": want}, ofType[table](t, s, "AWS::DynamoDB::Table")); diff != "" {
 		t.Errorf("tables (-want +got):\n%s", diff)
 	}
+	retained(t, s, "Table")
+}
+
+func TestTemplateReportsAreKeptAndNobodyElseReadsThem(t *testing.T) {
+	s := deploy(t, nil)
+	var want bucket
+	want.PublicAccessBlockConfiguration = publicAccess{BlockPublicAcls: true, BlockPublicPolicy: true, IgnorePublicAcls: true, RestrictPublicBuckets: true}
+	want.BucketEncryption.ServerSideEncryptionConfiguration = make([]bucketEncryption, 1)
+	want.BucketEncryption.ServerSideEncryptionConfiguration[0].ServerSideEncryptionByDefault.SSEAlgorithm = "AES256"
+	want.LifecycleConfiguration.Rules = []lifecycleRule{{Status: "Enabled", ExpirationInDays: 400}}
+	if diff := cmp.Diff(map[string]bucket{"ReportBucket": want}, ofType[bucket](t, s, "AWS::S3::Bucket")); diff != "" {
+		t.Errorf("buckets (-want +got):\n%s", diff)
+	}
+	wantPolicy := bucketPolicy{Bucket: "ReportBucket", PolicyDocument: policy{Statement: []statement{{
+		Effect:    "Deny",
+		Principal: map[string]string{"AWS": "*"},
+		Action:    list{"s3:*"},
+		Resource:  list{"ReportBucket.Arn", "ReportBucket.Arn/*"},
+		Condition: map[string]map[string]list{"Bool": {"aws:SecureTransport": {"false"}}},
+	}}}}
+	if diff := cmp.Diff(map[string]bucketPolicy{"ReportBucketPolicy": wantPolicy}, ofType[bucketPolicy](t, s, "AWS::S3::BucketPolicy")); diff != "" {
+		t.Errorf("bucket policies (-want +got):\n%s", diff)
+	}
+	retained(t, s, "ReportBucket")
+}
+
+// retained holds that the resource outlives the stack.
+func retained(t *testing.T, s stack, id string) {
+	t.Helper()
 	for _, policy := range []string{"DeletionPolicy", "UpdateReplacePolicy"} {
-		if got := members(s.resources["Table"])[policy]; got == nil || got.Value != "Retain" {
-			t.Errorf("%s does not retain the table", policy)
+		if got := members(s.resources[id])[policy]; got == nil || got.Value != "Retain" {
+			t.Errorf("%s does not retain %s", policy, id)
 		}
 	}
 }
@@ -633,6 +784,38 @@ type (
 		PointInTimeRecoverySpecification struct{ PointInTimeRecoveryEnabled bool }
 	}
 	keyElement struct{ AttributeName, KeyType string }
+	bucket     struct {
+		PublicAccessBlockConfiguration publicAccess
+		BucketEncryption               struct{ ServerSideEncryptionConfiguration []bucketEncryption }
+		LifecycleConfiguration         struct{ Rules []lifecycleRule }
+		VersioningConfiguration        struct{ Status string }
+	}
+	publicAccess     struct{ BlockPublicAcls, BlockPublicPolicy, IgnorePublicAcls, RestrictPublicBuckets bool }
+	bucketEncryption struct {
+		ServerSideEncryptionByDefault struct{ SSEAlgorithm string }
+	}
+	lifecycleRule struct {
+		Status           string
+		ExpirationInDays int
+	}
+	bucketPolicy struct {
+		Bucket         string
+		PolicyDocument policy
+	}
+	schedule struct {
+		ScheduleExpression string
+		FlexibleTimeWindow struct{ Mode string }
+		Target             scheduleTarget
+	}
+	scheduleTarget struct {
+		target
+		RoleArn, Input string
+	}
+	role struct {
+		AssumeRolePolicyDocument policy
+		Policies                 []rolePolicy
+	}
+	rolePolicy struct{ PolicyDocument policy }
 	mapping    struct {
 		FunctionName, EventSourceArn              string
 		BatchSize, MaximumBatchingWindowInSeconds int
@@ -788,12 +971,10 @@ func (s stack) value(t *testing.T, n *yaml.Node) any {
 	case "!Ref":
 		return s.reference(t, n.Value)
 	case "!GetAtt":
-		id, _, _ := strings.Cut(n.Value, ".")
-		s.reference(t, id)
-		return n.Value
+		return s.mentioned(t, n.Value)
 	case "!Sub":
 		return regexp.MustCompile(`\$\{[^}]*\}`).ReplaceAllStringFunc(n.Value, func(placeholder string) string {
-			return fmt.Sprint(s.reference(t, placeholder[2:len(placeholder)-1]))
+			return fmt.Sprint(s.mentioned(t, placeholder[2:len(placeholder)-1]))
 		})
 	case "!If":
 		if s.holds(t, n.Content[0].Value) {
@@ -876,6 +1057,17 @@ func (s stack) holds(t *testing.T, condition string) bool {
 		t.Fatalf("the template has no condition %s", condition)
 	}
 	return s.value(t, definition) == true
+}
+
+// mentioned returns what ${…} in !Sub stands for: what !Ref does, or an attribute of a resource that exists.
+func (s stack) mentioned(t *testing.T, name string) any {
+	t.Helper()
+	id, _, attribute := strings.Cut(name, ".")
+	value := s.reference(t, id)
+	if attribute {
+		return name
+	}
+	return value
 }
 
 // reference returns what !Ref does: a parameter's value, or the id of a resource that exists.
