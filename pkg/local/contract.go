@@ -23,7 +23,7 @@ type fakeContract struct {
 func startContract(ctx context.Context, latency time.Duration) (*fakeContract, error) {
 	// Whoever looks at it says who they are and needs no password.
 	named := func(r *http.Request) bool { return r.Header.Get("Authorization") != "" }
-	c := &fakeContract{server: &ionostest.Server{Now: time.Now, Latency: latency, Rights: true, Authorize: named}}
+	c := &fakeContract{server: &ionostest.Server{Now: time.Now, Latency: latency, Rights: true, ModifiedMetadata: true, Authorize: named}}
 	service := addPeople(c.server)
 	api, err := c.serve(ctx, c.server)
 	if err != nil {
@@ -85,5 +85,21 @@ func addPeople(s *ionostest.Server) ionostest.User {
 	s.AddKey(carol.ID, ionostest.Key{Created: daysAgo(250)})
 	s.AddKey(carol.ID, ionostest.Key{Created: daysAgo(50)})
 
+	addNeglected(s, daysAgo)
 	return s.AddUser(ionostest.User{Email: "keyreeve@example.com", FirstName: "Keyreeve", LastName: "Service", Administrator: true})
+}
+
+// addNeglected adds people for each policy of the sweep to find something to do.
+func addNeglected(s *ionostest.Server, daysAgo func(int) time.Time) {
+	dora := s.AddUser(ionostest.User{Email: "dora@example.com", FirstName: "Dora", LastName: "Departed", Inactive: true})
+	s.AddKey(dora.ID, ionostest.Key{Active: true, Created: daysAgo(150)})
+
+	erin := s.AddUser(ionostest.User{Email: "erin@example.com", FirstName: "Erin", LastName: "Elder"})
+	s.AddKey(erin.ID, ionostest.Key{Active: true, Created: daysAgo(355)})
+	s.AddKey(erin.ID, ionostest.Key{Active: true, Created: daysAgo(20)})
+
+	frank := s.AddUser(ionostest.User{Email: "frank@example.com", FirstName: "Frank", LastName: "Forgetful"})
+	s.AddKey(frank.ID, ionostest.Key{Active: true, Created: daysAgo(60)})
+	s.AddKey(frank.ID, ionostest.Key{Created: daysAgo(280), Modified: daysAgo(45)})
+	s.AddKey(frank.ID, ionostest.Key{Created: daysAgo(120), Modified: daysAgo(5)})
 }

@@ -15,6 +15,9 @@ func templateParameters(o options) map[string]string {
 		"OktaEventBus":  "aws.partner/okta.com/example/keyreeve",
 		"Auth0EventBus": "aws.partner/auth0.com/example/keyreeve",
 	}
+	if !o.realContract() {
+		parameters["MaxKeyAge"] = "8760h" // so that a sweep has something to say of age; it only reports
+	}
 	if o.fakeSlack() || o.ownSlack() {
 		parameters["Slack"] = "on"
 	}

@@ -44,5 +44,7 @@ func (s *stack) greet() {
 		say("An operator asks for them in Slack, and this is what Slack shows:")
 		say(`  curl -s %[1]s/_slack -d '{"user":"U0OPERATOR","text":"%[2]s"}'; curl -s %[1]s/_idle; curl -s %[1]s/_slack`, s.address, owner)
 	}
+	say("What a sweep of all keys finds due, and where its report is:")
+	say("  curl -s -X POST %s/_invoke/Sweep", s.address)
 	say("%s", strings.Repeat("-", 80))
 }
