@@ -100,6 +100,15 @@ func (b *Bolt) Recall(ctx context.Context, userID string) (guard.Memory, error) 
 	return user.memory(), err
 }
 
+// RecallAll returns what Recall does, of each of the users by id. Users never heard of are absent.
+func (b *Bolt) RecallAll(ctx context.Context, userIDs []string) (map[string]guard.Memory, error) {
+	users, err := getAll[userItem](ctx, b, usersBucket, userIDs)
+	if err != nil {
+		return nil, err
+	}
+	return memories(users), nil
+}
+
 // Record adds entry to what is known of the user. Each part of it counts only if it is not older than what is stored:
 // the mark of offboarding by its time, the answer about buckets by its At, the change of a key by its OccurredAt.
 // What entry leaves zero stays as it is.
@@ -225,6 +234,28 @@ func get[T any](tx *bbolt.Tx, bucket, key string) (T, error) {
 		return item, fmt.Errorf("read the item %s/%s: %w", bucket, key, err)
 	}
 	return item, nil
+}
+
+// getAll returns the items stored under keys, by key, all as they are at one moment. Those that are not there are absent.
+func getAll[T any](ctx context.Context, b *Bolt, bucket string, keys []string) (map[string]T, error) {
+	items := make(map[string]T)
+	err := b.view(ctx, func(tx *bbolt.Tx) error {
+		for _, key := range keys {
+			if tx.Bucket([]byte(bucket)).Get([]byte(key)) == nil {
+				continue
+			}
+			item, err := get[T](tx, bucket, key)
+			if err != nil {
+				return err
+			}
+			items[key] = item
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 func put(tx *bbolt.Tx, bucket, key string, item any) error {

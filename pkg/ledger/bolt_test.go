@@ -239,6 +239,8 @@ func TestBoltReportsDamage(t *testing.T) {
 
 			_, err := l.Recall(t.Context(), alice)
 			wantUnusable(t, err)
+			_, err = l.RecallAll(t.Context(), []string{bob, alice})
+			wantUnusable(t, err)
 			wantUnusable(t, l.Record(t.Context(), alice, guard.Memory{OffboardedAt: noon()})) // nor is the file left locked
 		})
 	}

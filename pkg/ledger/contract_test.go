@@ -22,6 +22,7 @@ type Ledger interface {
 	Acquire(ctx context.Context, userID, holder string, ttl time.Duration) error
 	Release(ctx context.Context, userID, holder string) error
 	Recall(ctx context.Context, userID string) (guard.Memory, error)
+	RecallAll(ctx context.Context, userIDs []string) (map[string]guard.Memory, error)
 	Record(ctx context.Context, userID string, entry guard.Memory) error
 	Reserve(ctx context.Context, changes, limit int) (already int, err error)
 	Seen(ctx context.Context, digest string) (bool, error)
@@ -74,18 +75,20 @@ func testLedger(t *testing.T, open opener) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, recallErr := l.Recall(ctx, alice)
+		_, recallAllErr := l.RecallAll(ctx, []string{alice, bob})
 		_, reserveErr := l.Reserve(ctx, 1, 0)
 		_, seenErr := l.Seen(ctx, event)
 		_, claimErr := l.Claim(ctx, event, "first", noon().Add(time.Hour))
 		for call, err := range map[string]error{
-			"Acquire":  l.Acquire(ctx, alice, "first", time.Minute),
-			"Release":  l.Release(ctx, alice, "first"),
-			"Record":   l.Record(ctx, alice, guard.Memory{OffboardedAt: noon()}),
-			"Recall":   recallErr,
-			"Reserve":  reserveErr,
-			"Seen":     seenErr,
-			"Claim":    claimErr,
-			"Remember": l.Remember(ctx, event, noon().Add(time.Hour)),
+			"Acquire":   l.Acquire(ctx, alice, "first", time.Minute),
+			"Release":   l.Release(ctx, alice, "first"),
+			"Record":    l.Record(ctx, alice, guard.Memory{OffboardedAt: noon()}),
+			"Recall":    recallErr,
+			"RecallAll": recallAllErr,
+			"Reserve":   reserveErr,
+			"Seen":      seenErr,
+			"Claim":     claimErr,
+			"Remember":  l.Remember(ctx, event, noon().Add(time.Hour)),
 		} {
 			if guard.KindOf(err) != guard.Unavailable {
 				t.Errorf("%s = %v, want an error of kind unavailable", call, err)
@@ -333,6 +336,38 @@ func testMemory(t *testing.T, open opener) {
 		if diff := cmp.Diff(want, got.Changes); diff != "" {
 			t.Errorf("changes of keys that are there, and the newest of others (-want +got):\n%s", diff)
 		}
+	})
+	t.Run("many users are recalled at once", func(t *testing.T) {
+		_, l := open.start(t)
+		wantMemories(t, l, nil, nil)
+		wantMemories(t, l, []string{alice, bob}, nil)
+		var asked []string
+		want := map[string]guard.Memory{}
+		for i := range 250 {
+			id := fmt.Sprint("user-", i)
+			asked = append(asked, id)
+			if i%10 == 0 {
+				want[id] = guard.Memory{OffboardedAt: noon().Add(time.Duration(i) * time.Second)}
+				record(t, l, id, want[id])
+			}
+		}
+		record(t, l, alice, guard.Memory{OffboardedAt: noon()}) // who is not asked about
+		wantMemories(t, l, asked, want)
+		wantMemories(t, l, append(asked, asked[0], asked[240], asked[0]), want)
+		wantMemories(t, l, []string{"user-20", "user-21", "user-20"}, map[string]guard.Memory{"user-20": want["user-20"]})
+	})
+	t.Run("more is recalled at once than one answer holds", func(t *testing.T) {
+		_, l := open.start(t)
+		var asked []string
+		want := map[string]guard.Memory{}
+		for i := range 8 { // The emulator ends an answer after 1.4 MB.
+			id := fmt.Sprint("user-", i)
+			asked = append(asked, id)
+			change := guard.Change{Action: guard.Delete, At: noon(), OccurredAt: noon(), Reason: strings.Repeat(fmt.Sprint(i), 300_000)}
+			want[id] = guard.Memory{Changes: map[string]guard.Change{"00e1": change}}
+			record(t, l, id, want[id])
+		}
+		wantMemories(t, l, asked, want)
 	})
 	t.Run("concurrent records all count", func(t *testing.T) {
 		_, l := open.start(t)
@@ -608,9 +643,25 @@ func wantMemory(t *testing.T, l Ledger, userID string, want guard.Memory) {
 	if err != nil {
 		t.Fatalf("Recall: %v", err)
 	}
-	printed := cmp.Transformer("printed", func(at time.Time) string { return at.Format(time.RFC3339Nano) })
-	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), printed); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), printed()); diff != "" {
 		t.Fatalf("memory (-want +got):\n%s", diff)
+	}
+}
+
+// printed compares times as they are printed.
+func printed() cmp.Option {
+	return cmp.Transformer("printed", func(at time.Time) string { return at.Format(time.RFC3339Nano) })
+}
+
+// wantMemories wants all that is known of the users, and no entry for anybody else.
+func wantMemories(t *testing.T, l Ledger, userIDs []string, want map[string]guard.Memory) {
+	t.Helper()
+	got, err := l.RecallAll(t.Context(), userIDs)
+	if err != nil {
+		t.Fatalf("RecallAll: %v", err)
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), printed()); diff != "" {
+		t.Fatalf("memories (-want +got):\n%s", diff)
 	}
 }
 

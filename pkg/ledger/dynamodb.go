@@ -122,6 +122,16 @@ func (d *DynamoDB) Recall(ctx context.Context, userID string) (guard.Memory, err
 	return user.memory(), err
 }
 
+// RecallAll is [Bolt.RecallAll], but for that each item is as the last write left it, not all as at one moment. It needs
+// the permission dynamodb:BatchGetItem.
+func (d *DynamoDB) RecallAll(ctx context.Context, userIDs []string) (map[string]guard.Memory, error) {
+	users, err := readAll[userItem](ctx, d.table, userItemID, userIDs)
+	if err != nil {
+		return nil, err
+	}
+	return memories(users), nil
+}
+
 // Record is [Bolt.Record]. One that is sent again because the answer was lost finds nothing left to change.
 func (d *DynamoDB) Record(ctx context.Context, userID string, entry guard.Memory) error {
 	return change(ctx, d.table, userItemID(userID), writing{attempts: attempts}, func(user *userItem) error { return user.merge(entry) })

@@ -142,6 +142,11 @@ func testForeignItems(t *testing.T, emulator *ledgertest.DynamoDB) {
 	}{
 		{"users/" + alice, content, map[string]func(*testing.T, Ledger) error{
 			"Recall": func(t *testing.T, l Ledger) error { t.Helper(); _, err := l.Recall(t.Context(), alice); return err },
+			"RecallAll": func(t *testing.T, l Ledger) error {
+				t.Helper()
+				_, err := l.RecallAll(t.Context(), []string{bob, alice})
+				return err
+			},
 			"Record": func(t *testing.T, l Ledger) error {
 				t.Helper()
 				return l.Record(t.Context(), alice, guard.Memory{OffboardedAt: noon()})

@@ -40,11 +40,13 @@ func FuzzItem(f *testing.F) {
 		}
 		_, counted := l.Reserve(t.Context(), 1, 0)
 		_, seen := l.Seen(t.Context(), event)
+		_, together := l.RecallAll(t.Context(), []string{bob, alice})
 		remember(t, l, "another", noon().Add(time.Hour))
 		for name, err := range map[string]error{
 			"Recall": err, "Record": l.Record(t.Context(), alice, guard.Memory{OffboardedAt: noon()}),
 			"Acquire": l.Acquire(t.Context(), alice, "second", time.Minute), "Reserve": counted,
 			"Seen": seen, "Remember": l.Remember(t.Context(), event, noon().Add(time.Hour)),
+			"RecallAll": together,
 		} {
 			if err == nil && !readable {
 				t.Errorf("%s: %q was taken for nothing", name, item)
@@ -56,7 +58,7 @@ func FuzzItem(f *testing.F) {
 	})
 }
 
-// store puts the item in all four places that the ledger reads.
+// store puts the item in all places that the ledger reads.
 func store(t *testing.T, path string, item []byte) {
 	t.Helper()
 	edit(t, path, func(tx *bbolt.Tx) error {

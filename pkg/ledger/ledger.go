@@ -4,6 +4,7 @@
 //
 // The lifecycle takes a user's lease, recalls what is known, judges, acts, records, and lets go of the lease. A front
 // door asks whether it has seen an event before it acts on it, and has it remembered when its requests are on the bus.
+// A sweep asks about many users at once.
 //
 // There are two: [Bolt] in a file, for the processes of one machine, and [DynamoDB] in a table, for functions anywhere.
 // A ledger keeps four sorts of item, each of them small enough for one conditional write:
@@ -139,6 +140,14 @@ func compareWeight(a, b guard.Change) int {
 
 func (u *userItem) memory() guard.Memory {
 	return guard.Memory{OffboardedAt: u.OffboardedAt, Buckets: u.Buckets, Changes: u.Changes, Refusals: u.Refusals, Attempts: u.Attempts}
+}
+
+func memories(users map[string]userItem) map[string]guard.Memory {
+	all := make(map[string]guard.Memory, len(users))
+	for id, user := range users {
+		all[id] = user.memory()
+	}
+	return all
 }
 
 // leaseItem says who has a user's lease. It counts for nothing from Until on.

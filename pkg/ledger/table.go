@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,6 +30,8 @@ const (
 	turnWait = 10 * time.Millisecond
 	// maxWait bounds each wait, also the SDK's.
 	maxWait = 200 * time.Millisecond
+	// maxBatch is the most items that DynamoDB gets in one call.
+	maxBatch = 100
 )
 
 // table is one DynamoDB table.
@@ -49,8 +53,9 @@ func newTable(cfg DynamoDBConfig) table {
 	return table{name: cfg.Table, client: dynamodb.New(options)}
 }
 
-// use calls fn, and calls it again while it fails for a condition that did not hold or because DynamoDB throttles: either
-// way it did not write. It does so no longer than ctx and [patience] allow. Its error is a *guard.Error.
+// use calls fn, and calls it again while it fails for a condition that did not hold, because DynamoDB throttles or because
+// it left items unread: in no case did it write. It does so no longer than ctx and [patience] allow. Its error is a
+// *guard.Error.
 func (t table) use(ctx context.Context, fn func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -58,7 +63,9 @@ func (t table) use(ctx context.Context, fn func(context.Context) error) error {
 	var reason error
 	err := retry.Do(ctx, backoff, func(ctx context.Context) error {
 		err := fn(ctx)
-		if _, failed := errors.AsType[*types.ConditionalCheckFailedException](err); failed || throttled(err) {
+		_, failed := errors.AsType[*types.ConditionalCheckFailedException](err)
+		_, unread := errors.AsType[unreadError](err)
+		if failed || unread || throttled(err) {
 			reason = err
 			return retry.RetryableError(err)
 		}
@@ -110,6 +117,54 @@ func (t table) get(ctx context.Context, id string) (map[string]types.AttributeVa
 	return out.Item, nil
 }
 
+// unreadError is that DynamoDB left so many items for another call. It does so when it throttles, and where an answer
+// would exceed 16 MB.
+type unreadError int
+
+func (e unreadError) Error() string { return fmt.Sprintf("DynamoDB left %d items unread", int(e)) }
+
+// getBatch returns those of up to [maxBatch] items that are there, by id, each as the last write left it; but for those
+// that DynamoDB left unread, of which it returns the ids.
+func (t table) getBatch(ctx context.Context, ids []string) (items map[string]map[string]types.AttributeValue, unread []string, err error) {
+	asked := types.KeysAndAttributes{ConsistentRead: aws.Bool(true)}
+	for _, id := range ids {
+		asked.Keys = append(asked.Keys, key(id))
+	}
+	out, err := t.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{t.name: asked}})
+	if err != nil {
+		return nil, nil, err
+	}
+	items = make(map[string]map[string]types.AttributeValue, len(ids))
+	// There is one table, whether the answer calls it by its name or its ARN. To look for one of them and not find it
+	// would be to find no items.
+	for _, found := range slices.Concat(slices.Collect(maps.Values(out.Responses))...) {
+		id, err := idAmong(ids, found)
+		if err != nil {
+			return nil, nil, err
+		}
+		items[id] = found
+	}
+	for _, left := range out.UnprocessedKeys {
+		for _, item := range left.Keys {
+			id, err := idAmong(ids, item)
+			if err != nil {
+				return nil, nil, err
+			}
+			unread = append(unread, id)
+		}
+	}
+	return items, unread, nil
+}
+
+// idAmong returns the item's id, which must be one of those that were asked for.
+func idAmong(ids []string, item map[string]types.AttributeValue) (string, error) {
+	id, ok := item[idAttribute].(*types.AttributeValueMemberS)
+	if !ok || !slices.Contains(ids, id.Value) {
+		return "", errors.New("DynamoDB answered with an item that it was not asked for")
+	}
+	return id.Value, nil
+}
+
 func (t table) put(ctx context.Context, in *dynamodb.PutItemInput, options ...func(*dynamodb.Options)) error {
 	in.TableName = aws.String(t.name)
 	_, err := t.client.PutItem(ctx, in, options...)
@@ -128,6 +183,42 @@ func read[T any](ctx context.Context, t table, id string) (item T, content strin
 	if err != nil || stored == nil {
 		return item, "", err
 	}
+	return parse[T](id, stored)
+}
+
+// readAll returns the items that are kept as JSON under the ids of names, by name. Those that are not there are absent.
+// Each batch may take as long as any other call.
+func readAll[T any](ctx context.Context, t table, id func(name string) string, names []string) (map[string]T, error) {
+	nameOf := make(map[string]string, len(names))
+	for _, name := range names {
+		nameOf[id(name)] = name
+	}
+	items := make(map[string]T)
+	for pending := range slices.Chunk(slices.Sorted(maps.Keys(nameOf)), maxBatch) {
+		err := t.use(ctx, func(ctx context.Context) error {
+			found, unread, err := t.getBatch(ctx, pending)
+			if err != nil {
+				return err
+			}
+			for id, stored := range found {
+				if items[nameOf[id]], _, err = parse[T](id, stored); err != nil {
+					return err
+				}
+			}
+			if pending = unread; len(unread) > 0 {
+				return unreadError(len(unread))
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return items, nil
+}
+
+// parse returns the item that is kept as JSON in a stored one, and that JSON.
+func parse[T any](id string, stored map[string]types.AttributeValue) (item T, content string, err error) {
 	attribute, ok := stored[contentAttribute].(*types.AttributeValueMemberS)
 	if !ok {
 		return item, "", fmt.Errorf("read the item %s: it has no text in %s", id, contentAttribute)

@@ -63,7 +63,7 @@ func (w *wire) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
 		panic(err)
 	}
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	if operation == "GetItem" && !bytes.Contains(body, []byte(`"ConsistentRead":true`)) {
+	if strings.HasSuffix(operation, "GetItem") && !bytes.Contains(body, []byte(`"ConsistentRead":true`)) {
 		http.Error(answer, "this may be an old item", http.StatusNotImplemented) // The emulator has only the latest.
 		return
 	}
@@ -237,10 +237,15 @@ func testWire(t *testing.T, emulator *ledgertest.DynamoDB) {
 		"give back": func(ctx context.Context, l Ledger) error { _, err := l.Reserve(ctx, -2, 0); return err },
 		"Seen":      func(ctx context.Context, l Ledger) error { _, err := l.Seen(ctx, event); return err },
 		"Remember":  func(ctx context.Context, l Ledger) error { return l.Remember(ctx, event, noon().Add(2*time.Hour)) },
+		"RecallAll": func(ctx context.Context, l Ledger) error {
+			_, err := l.RecallAll(ctx, []string{alice, bob})
+			return err
+		},
 	}
 	writes := map[string]string{
 		"Acquire": "PutItem", "Release": "DeleteItem", "Recall": "GetItem", "Record": "PutItem", "Reserve": "PutItem", "give back": "PutItem",
 		"Seen": "GetItem", "Remember": "PutItem",
+		"RecallAll": "BatchGetItem",
 	}
 	unharmed := map[string]int{"Reserve": 7, "give back": 3}
 	failed := fault{status: http.StatusInternalServerError, body: `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}`}
