@@ -255,3 +255,20 @@ func TestDynamoDBReadsABatchOrFails(t *testing.T) {
 		})
 	}
 }
+
+func TestDynamoDBReadsAllWarningsOrNone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		table := &batches{content: `{"00e1":["2026-11-22T12:00:00Z"]}`, answer: func(n int) batchAnswer {
+			if n == 3 {
+				return batchAnswer{status: http.StatusBadRequest, body: refusal("AccessDeniedException").body}
+			}
+			return batchAnswer{leaves: 10}
+		}}
+		got, err := newDynamoDB("http://dynamodb.test", "table", table, time.Now).WarningsOf(t.Context(), users(100))
+		wantUnusableTable(t, "WarningsOf", err, "AccessDeniedException")
+		if got != nil {
+			t.Errorf("WarningsOf returned those of %d users with its error, want none", len(got))
+		}
+	})
+}

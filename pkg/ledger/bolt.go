@@ -24,10 +24,13 @@ const (
 	leasesBucket   = "leases"
 	countersBucket = "counters"
 	eventsBucket   = "events"
+	warningsBucket = "warnings"
 	changesCounter = "changes"
 )
 
-func bucketNames() []string { return []string{usersBucket, leasesBucket, countersBucket, eventsBucket} }
+func bucketNames() []string {
+	return []string{usersBucket, leasesBucket, countersBucket, eventsBucket, warningsBucket}
+}
 
 // OpenBolt returns the ledger in the file at path. It creates the file where there is none, whole or not at all, and
 // never a folder. A file of an older version gets the buckets that it lacks. The file is not kept open: each call opens,
@@ -191,6 +194,24 @@ func (b *Bolt) Claim(ctx context.Context, digest, holder string, until time.Time
 		return forgetEvents(tx, b.clock())
 	})
 	return err == nil && held, err
+}
+
+// WarningsOf returns when the owners of keys were warned, by user id, with times in UTC. Users who never were are absent.
+func (b *Bolt) WarningsOf(ctx context.Context, userIDs []string) (map[string]guard.KeyWarnings, error) {
+	return getAll[guard.KeyWarnings](ctx, b, warningsBucket, userIDs)
+}
+
+// RecordWarnings records that the user was warned of the keys. Where a key has a warning less than [guard.WarningsApart]
+// before or after that, it is taken for the same, so that a notice may come twice or late. The last four times of a key
+// are kept, and none of keys whose last time is more than two years before.
+func (b *Bolt) RecordWarnings(ctx context.Context, userID string, keyIDs []string, at time.Time) error {
+	return b.update(ctx, func(tx *bbolt.Tx) error {
+		warnings, err := get[guard.KeyWarnings](tx, warningsBucket, userID)
+		if err != nil {
+			return err
+		}
+		return put(tx, warningsBucket, userID, addWarnings(warnings, keyIDs, at))
+	})
 }
 
 // forgetEvents deletes the events that do not count any more, so that the file does not grow for ever. An item that

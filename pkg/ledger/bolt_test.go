@@ -39,15 +39,17 @@ func TestBoltRemembersBetweenOpenings(t *testing.T) {
 	acquire(t, before, alice, "first")
 	wantReserve(t, before, 7, 10, 0)
 	remember(t, before, event, noon().Add(time.Hour))
+	warn(t, before, alice, noon(), "00e1")
 
 	after := openBolt(t, path, c.now)
 	wantMemory(t, after, alice, entry)
 	wantTaken(t, after.Acquire(t.Context(), alice, "second", time.Minute), time.Minute)
 	wantReserve(t, after, 7, 10, 7)
 	wantSeen(t, after, event, true)
+	wantWarnings(t, after, alice, guard.KeyWarnings{"00e1": {noon()}})
 }
 
-// A file that was written before ledgers remembered events has no bucket for them.
+// A file that was written before ledgers remembered events and warnings has no buckets for them.
 func TestBoltOpensAnOlderFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.db")
@@ -72,6 +74,7 @@ func TestBoltOpensAnOlderFile(t *testing.T) {
 	wantSeen(t, l, event, false)
 	remember(t, l, event, noon().Add(time.Hour))
 	wantSeen(t, l, event, true)
+	wantWarnings(t, l, alice, nil)
 	wantMemory(t, l, alice, guard.Memory{OffboardedAt: noon()})
 	wantReserve(t, l, 0, 0, 7)
 }

@@ -28,6 +28,8 @@ type Ledger interface {
 	Seen(ctx context.Context, digest string) (bool, error)
 	Remember(ctx context.Context, digest string, until time.Time) error
 	Claim(ctx context.Context, digest, holder string, until time.Time) (held bool, err error)
+	WarningsOf(ctx context.Context, userIDs []string) (map[string]guard.KeyWarnings, error)
+	RecordWarnings(ctx context.Context, userID string, keyIDs []string, at time.Time) error
 }
 
 // clock is a time that a test moves by hand.
@@ -70,25 +72,29 @@ func testLedger(t *testing.T, open opener) {
 	testMemory(t, open)
 	testCounter(t, open)
 	testEvents(t, open)
+	testWarnings(t, open)
 	t.Run("a cancelled call changes nothing", func(t *testing.T) {
 		_, l := open.start(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, recallErr := l.Recall(ctx, alice)
 		_, recallAllErr := l.RecallAll(ctx, []string{alice, bob})
+		_, warningsErr := l.WarningsOf(ctx, []string{alice, bob})
 		_, reserveErr := l.Reserve(ctx, 1, 0)
 		_, seenErr := l.Seen(ctx, event)
 		_, claimErr := l.Claim(ctx, event, "first", noon().Add(time.Hour))
 		for call, err := range map[string]error{
-			"Acquire":   l.Acquire(ctx, alice, "first", time.Minute),
-			"Release":   l.Release(ctx, alice, "first"),
-			"Record":    l.Record(ctx, alice, guard.Memory{OffboardedAt: noon()}),
-			"Recall":    recallErr,
-			"RecallAll": recallAllErr,
-			"Reserve":   reserveErr,
-			"Seen":      seenErr,
-			"Claim":     claimErr,
-			"Remember":  l.Remember(ctx, event, noon().Add(time.Hour)),
+			"Acquire":        l.Acquire(ctx, alice, "first", time.Minute),
+			"Release":        l.Release(ctx, alice, "first"),
+			"Record":         l.Record(ctx, alice, guard.Memory{OffboardedAt: noon()}),
+			"Recall":         recallErr,
+			"RecallAll":      recallAllErr,
+			"Reserve":        reserveErr,
+			"Seen":           seenErr,
+			"Claim":          claimErr,
+			"Remember":       l.Remember(ctx, event, noon().Add(time.Hour)),
+			"WarningsOf":     warningsErr,
+			"RecordWarnings": l.RecordWarnings(ctx, alice, []string{"00e1"}, noon()),
 		} {
 			if guard.KindOf(err) != guard.Unavailable {
 				t.Errorf("%s = %v, want an error of kind unavailable", call, err)
@@ -98,6 +104,7 @@ func testLedger(t *testing.T, open opener) {
 		wantMemory(t, l, alice, guard.Memory{})
 		wantReserve(t, l, 0, 0, 0)
 		wantSeen(t, l, event, false)
+		wantWarnings(t, l, alice, nil)
 	})
 }
 
@@ -352,6 +359,7 @@ func testMemory(t *testing.T, open opener) {
 			}
 		}
 		record(t, l, alice, guard.Memory{OffboardedAt: noon()}) // who is not asked about
+		warn(t, l, "user-1", noon(), "00e1")                    // which is no memory
 		wantMemories(t, l, asked, want)
 		wantMemories(t, l, append(asked, asked[0], asked[240], asked[0]), want)
 		wantMemories(t, l, []string{"user-20", "user-21", "user-20"}, map[string]guard.Memory{"user-20": want["user-20"]})
@@ -593,6 +601,112 @@ func testEvents(t *testing.T, open opener) {
 	})
 }
 
+// testWarnings is about when the owners of keys were warned.
+func testWarnings(t *testing.T, open opener) {
+	t.Helper()
+	const day, year = 24 * time.Hour, 365 * 24 * time.Hour
+	at := func(after time.Duration) time.Time { return noon().Add(after) }
+	t.Run("a user who never was has no warnings", func(t *testing.T) {
+		_, l := open.start(t)
+		record(t, l, alice, guard.Memory{OffboardedAt: noon()})
+		wantWarnings(t, l, alice, nil)
+		warn(t, l, alice, noon())
+		wantWarnings(t, l, alice, nil)
+	})
+	t.Run("warnings are kept by user and by key", func(t *testing.T) {
+		_, l := open.start(t)
+		warn(t, l, alice, noon().In(time.FixedZone("east", 2*60*60)), "00e1", "00e2", "00e1")
+		warn(t, l, alice, at(7*day), "00e2", "00e3")
+		warn(t, l, bob, at(time.Nanosecond), "00e1")
+		wantWarnings(t, l, alice, guard.KeyWarnings{"00e1": {noon()}, "00e2": {noon(), at(7 * day)}, "00e3": {at(7 * day)}})
+		wantWarnings(t, l, bob, guard.KeyWarnings{"00e1": {at(time.Nanosecond)}})
+		wantMemory(t, l, alice, guard.Memory{})
+	})
+	t.Run("the warnings of many users are read at once", func(t *testing.T) {
+		_, l := open.start(t)
+		var asked []string
+		want := map[string]guard.KeyWarnings{}
+		for i := range 130 {
+			id := fmt.Sprint("user-", i)
+			asked = append(asked, id, id)
+			if i%10 == 0 {
+				want[id] = guard.KeyWarnings{"00e1": {at(time.Duration(i) * time.Second)}}
+				warn(t, l, id, at(time.Duration(i)*time.Second), "00e1")
+			}
+		}
+		warn(t, l, alice, noon(), "00e1") // who is not asked about
+		got, err := l.WarningsOf(t.Context(), asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got, printed()); diff != "" {
+			t.Errorf("warnings (-want +got):\n%s", diff)
+		}
+	})
+	for _, test := range []struct {
+		name string
+		// warned are the times of the warnings, in the order of the calls, from noon on.
+		warned, want []time.Duration
+	}{
+		{"once", []time.Duration{0}, []time.Duration{0}},
+		{"twice at the same time", []time.Duration{0, 0}, []time.Duration{0}},
+		{"just too soon", []time.Duration{0, 6*day - time.Nanosecond}, []time.Duration{0}},
+		{"just late enough", []time.Duration{0, 6 * day}, []time.Duration{0, 6 * day}},
+		{"just too soon, and told later", []time.Duration{6*day - time.Nanosecond, 0}, []time.Duration{6*day - time.Nanosecond}},
+		{"just late enough, and told later", []time.Duration{6 * day, 0}, []time.Duration{0, 6 * day}},
+		{"between two", []time.Duration{0, 7 * day, 4 * day}, []time.Duration{0, 7 * day}},
+		{"between two that are far apart", []time.Duration{0, 14 * day, 7 * day}, []time.Duration{0, 7 * day, 14 * day}},
+		{"every day", []time.Duration{0, day, 2 * day, 3 * day, 4 * day, 5 * day, 6 * day, 7 * day}, []time.Duration{0, 6 * day}},
+		{
+			"more often than is kept",
+			[]time.Duration{0, 7 * day, 100 * day, 107 * day, 200 * day, 207 * day},
+			[]time.Duration{100 * day, 107 * day, 200 * day, 207 * day},
+		},
+		{
+			"before all that are kept",
+			[]time.Duration{100 * day, 107 * day, 200 * day, 207 * day, 0},
+			[]time.Duration{100 * day, 107 * day, 200 * day, 207 * day},
+		},
+		{"again after years", []time.Duration{0, 3 * year}, []time.Duration{0, 3 * year}},
+	} {
+		t.Run("a key is warned of "+test.name, func(t *testing.T) {
+			_, l := open.start(t)
+			for _, after := range test.warned {
+				warn(t, l, alice, at(after), "00e1")
+			}
+			var want []time.Time
+			for _, after := range test.want {
+				want = append(want, at(after))
+			}
+			wantWarnings(t, l, alice, guard.KeyWarnings{"00e1": want})
+		})
+	}
+	t.Run("keys that were warned of years ago are forgotten", func(t *testing.T) {
+		_, l := open.start(t)
+		warn(t, l, alice, noon(), "00e1", "00e2", "00e3")
+		warn(t, l, alice, at(7*day), "00e2")
+		warn(t, l, alice, at(2*year), "00e3")
+		wantWarnings(t, l, alice, guard.KeyWarnings{"00e1": {noon()}, "00e2": {noon(), at(7 * day)}, "00e3": {noon(), at(2 * year)}})
+		warn(t, l, alice, at(2*year+time.Nanosecond), "00e4")
+		wantWarnings(t, l, alice, guard.KeyWarnings{
+			"00e2": {noon(), at(7 * day)}, "00e3": {noon(), at(2 * year)}, "00e4": {at(2*year + time.Nanosecond)},
+		})
+	})
+	t.Run("of many who record the same warning at once it is one", func(t *testing.T) {
+		_, l := open.start(t)
+		want := guard.KeyWarnings{"00e1": {noon()}}
+		for i := range 12 {
+			want[fmt.Sprint("key-", i)] = []time.Time{noon()}
+		}
+		together(12, func(i int) {
+			if err := l.RecordWarnings(t.Context(), alice, []string{"00e1", fmt.Sprint("key-", i)}, noon()); err != nil {
+				t.Errorf("RecordWarnings: %v", err)
+			}
+		})
+		wantWarnings(t, l, alice, want)
+	})
+}
+
 // together calls fn n times at once and returns when all calls have.
 func together(n int, fn func(i int)) {
 	var wg sync.WaitGroup
@@ -662,6 +776,24 @@ func wantMemories(t *testing.T, l Ledger, userIDs []string, want map[string]guar
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), printed()); diff != "" {
 		t.Fatalf("memories (-want +got):\n%s", diff)
+	}
+}
+
+func warn(t *testing.T, l Ledger, userID string, at time.Time, keyIDs ...string) {
+	t.Helper()
+	if err := l.RecordWarnings(t.Context(), userID, keyIDs, at); err != nil {
+		t.Fatalf("RecordWarnings: %v", err)
+	}
+}
+
+func wantWarnings(t *testing.T, l Ledger, userID string, want guard.KeyWarnings) {
+	t.Helper()
+	got, err := l.WarningsOf(t.Context(), []string{userID})
+	if err != nil {
+		t.Fatalf("WarningsOf: %v", err)
+	}
+	if diff := cmp.Diff(want, got[userID], cmpopts.EquateEmpty(), printed()); diff != "" {
+		t.Fatalf("warnings (-want +got):\n%s", diff)
 	}
 }
 

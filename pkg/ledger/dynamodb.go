@@ -28,11 +28,11 @@ type DynamoDBConfig struct {
 
 // DynamoDB is a ledger in a table, which all functions share. It is safe for concurrent use.
 //
-// The table's key is the string id. Users, counters and events are JSON in the string content; a lease is the string
-// holder and the number until, in nanoseconds since 1970. All but users have the number expires as well, in seconds since
-// 1970, after which DynamoDB may delete them. That is for tidiness alone: it deletes days late, so whether a lease has
-// ended or an event is forgotten goes by until and by our clock. What is known of users never expires: who left must not
-// be forgotten.
+// The table's key is the string id. Leases are the string holder and the number until, in nanoseconds since 1970; all
+// other items are JSON in the string content. Leases, counters, events and warnings have the number expires as well, in
+// seconds since 1970, after which DynamoDB may delete them. That is for tidiness alone: it deletes days late, so whether
+// a lease has ended or an event is forgotten goes by until and by our clock. Warnings expire because nobody asks again
+// about those of users who are gone. What is known of users never expires: who left must not be forgotten.
 type DynamoDB struct {
 	table table
 	clock func() time.Time
@@ -47,8 +47,8 @@ const (
 	expiresAttribute = "expires"
 )
 
-// keptFor is how long leases, counters and events stay in the table after their last write or their end: longer than
-// any counts for anything, even where clocks disagree.
+// keptFor is how long leases, counters, events and warnings stay in the table after they ended: longer than any counts
+// for anything, even where clocks disagree.
 const keptFor = 24 * time.Hour
 
 // NewDynamoDB returns the ledger in the table that cfg describes. It calls nobody.
@@ -185,12 +185,27 @@ func (d *DynamoDB) Claim(ctx context.Context, digest, holder string, until time.
 	return err == nil && held, err
 }
 
+// WarningsOf is [Bolt.WarningsOf], read as by RecallAll, with the same permission.
+func (d *DynamoDB) WarningsOf(ctx context.Context, userIDs []string) (map[string]guard.KeyWarnings, error) {
+	return readAll[guard.KeyWarnings](ctx, d.table, warningsID, userIDs)
+}
+
+// RecordWarnings is [Bolt.RecordWarnings]. One that is sent again because the answer was lost finds its own warning.
+func (d *DynamoDB) RecordWarnings(ctx context.Context, userID string, keyIDs []string, at time.Time) error {
+	w := writing{attempts: attempts, expires: d.clock().Add(warningsKeptFor + keptFor)}
+	return change(ctx, d.table, warningsID(userID), w, func(warnings *guard.KeyWarnings) error {
+		*warnings = addWarnings(*warnings, keyIDs, at)
+		return nil
+	})
+}
+
 // The ids of the items.
 const changesID = "counters/changes"
 
 func userItemID(userID string) string { return "users/" + userID }
 func leaseID(userID string) string    { return "leases/" + userID }
 func eventID(digest string) string    { return "events/" + digest }
+func warningsID(userID string) string { return "warnings/" + userID }
 
 func readLease(item map[string]types.AttributeValue) (leaseItem, error) {
 	holder, isText := item[holderAttribute].(*types.AttributeValueMemberS)

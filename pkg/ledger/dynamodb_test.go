@@ -50,12 +50,15 @@ func testExpiry(t *testing.T, emulator *ledgertest.DynamoDB) {
 	remember(t, l, event, noon().Add(time.Minute))
 	c.advance(59 * time.Minute)
 	wantReserve(t, l, 1, 0, 1)
+	warn(t, l, alice, noon(), "00e1")
+	warn(t, l, alice, noon().Add(-7*24*time.Hour), "00e1") // which was told late
 
 	items := scan(t, emulator, name)
 	for id, end := range map[string]time.Time{
-		"leases/" + alice:  noon().Add(time.Minute),
-		"counters/changes": noon().Add(59*time.Minute + 61*time.Minute),
-		"events/" + event:  noon().Add(7 * 24 * time.Hour),
+		"leases/" + alice:   noon().Add(time.Minute),
+		"counters/changes":  noon().Add(59*time.Minute + 61*time.Minute),
+		"events/" + event:   noon().Add(7 * 24 * time.Hour),
+		"warnings/" + alice: noon().Add(2 * 365 * 24 * time.Hour),
 	} {
 		expires, ok := items[id]["expires"].(*types.AttributeValueMemberN)
 		if !ok {
@@ -89,14 +92,17 @@ func testItems(t *testing.T, emulator *ledgertest.DynamoDB) {
 	record(t, l, alice, guard.Memory{OffboardedAt: noon()})
 	wantReserve(t, l, 3, 0, 0)
 	remember(t, l, event, noon().Add(time.Hour).In(time.FixedZone("east", 2*60*60)))
+	warn(t, l, alice, noon(), "00e1")
+	warn(t, l, alice, noon().Add(7*24*time.Hour), "00e1")
 	want := map[string]map[string]types.AttributeValue{
 		"leases/" + alice: {
 			"holder": &types.AttributeValueMemberS{Value: "first"},
 			"until":  &types.AttributeValueMemberN{Value: fmt.Sprint(noon().Add(time.Minute).UnixNano())},
 		},
-		"users/" + alice:   {"content": &types.AttributeValueMemberS{Value: `{"offboardedAt":"2026-11-22T12:00:00Z"}`}},
-		"counters/changes": {"content": &types.AttributeValueMemberS{Value: fmt.Sprintf(`{"%d":3}`, noon().Unix()/60)}},
-		"events/" + event:  {"content": &types.AttributeValueMemberS{Value: `{"until":"2026-11-22T13:00:00Z"}`}},
+		"users/" + alice:    {"content": &types.AttributeValueMemberS{Value: `{"offboardedAt":"2026-11-22T12:00:00Z"}`}},
+		"counters/changes":  {"content": &types.AttributeValueMemberS{Value: fmt.Sprintf(`{"%d":3}`, noon().Unix()/60)}},
+		"events/" + event:   {"content": &types.AttributeValueMemberS{Value: `{"until":"2026-11-22T13:00:00Z"}`}},
+		"warnings/" + alice: {"content": &types.AttributeValueMemberS{Value: `{"00e1":["2026-11-22T12:00:00Z","2026-11-29T12:00:00Z"]}`}},
 	}
 	got := scan(t, emulator, name)
 	for id := range got {
@@ -160,6 +166,17 @@ func testForeignItems(t *testing.T, emulator *ledgertest.DynamoDB) {
 			"Remember": func(t *testing.T, l Ledger) error {
 				t.Helper()
 				return l.Remember(t.Context(), event, noon().Add(time.Hour))
+			},
+		}},
+		{"warnings/" + alice, content, map[string]func(*testing.T, Ledger) error{
+			"WarningsOf": func(t *testing.T, l Ledger) error {
+				t.Helper()
+				_, err := l.WarningsOf(t.Context(), []string{bob, alice})
+				return err
+			},
+			"RecordWarnings": func(t *testing.T, l Ledger) error {
+				t.Helper()
+				return l.RecordWarnings(t.Context(), alice, []string{"00e1"}, noon())
 			},
 		}},
 		{"leases/" + alice, lease, map[string]func(*testing.T, Ledger) error{

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -13,7 +14,7 @@ import (
 )
 
 // FuzzItem puts arbitrary bytes where the items of a ledger are. What cannot be read is an error: a ledger that takes it
-// for nothing has forgotten who left, who is at work, how much was changed and what was accepted.
+// for nothing has forgotten who left, who is at work, how much was changed, what was accepted and who was warned.
 func FuzzItem(f *testing.F) {
 	for _, item := range []string{
 		`{"offboardedAt":"2026-11-22T12:00:00Z","buckets":{"ownership":"none","at":"2026-11-22T12:00:00Z"},"changes":{"00e1":
@@ -24,6 +25,9 @@ func FuzzItem(f *testing.F) {
 		`{"until":"2026-11-22T13:00:00+02:00"}`,
 		`{"29694960":7}`,
 		`{"29694960":-7}`,
+		`{"00e1":["2026-11-15T12:00:00Z","2026-11-22T12:00:00Z"],"00e2":["2024-11-22T11:59:59Z"]}`,
+		`{"00e1":[],"00e2":null}`,
+		`{"00e1":["2026-11-22T12:00:00+02:00","2026-11-01T12:00:00Z"],"00e1":[]}`,
 		`{}`, `null`, `[]`, `"x"`, `{`, `{"offboardedAt":null}`, ``,
 	} {
 		f.Add([]byte(item))
@@ -41,12 +45,18 @@ func FuzzItem(f *testing.F) {
 		_, counted := l.Reserve(t.Context(), 1, 0)
 		_, seen := l.Seen(t.Context(), event)
 		_, together := l.RecallAll(t.Context(), []string{bob, alice})
+		_, warnings := l.WarningsOf(t.Context(), []string{bob, alice})
+		warned := l.RecordWarnings(t.Context(), alice, []string{"00e1"}, noon())
+		_, again := l.WarningsOf(t.Context(), []string{alice})
+		if warnings == nil && errors.Join(warned, again) != nil {
+			t.Errorf("%q can be read, and neither written nor read again: %v", item, errors.Join(warned, again))
+		}
 		remember(t, l, "another", noon().Add(time.Hour))
 		for name, err := range map[string]error{
 			"Recall": err, "Record": l.Record(t.Context(), alice, guard.Memory{OffboardedAt: noon()}),
 			"Acquire": l.Acquire(t.Context(), alice, "second", time.Minute), "Reserve": counted,
 			"Seen": seen, "Remember": l.Remember(t.Context(), event, noon().Add(time.Hour)),
-			"RecallAll": together,
+			"RecallAll": together, "WarningsOf": warnings, "RecordWarnings": warned,
 		} {
 			if err == nil && !readable {
 				t.Errorf("%s: %q was taken for nothing", name, item)
@@ -62,7 +72,7 @@ func FuzzItem(f *testing.F) {
 func store(t *testing.T, path string, item []byte) {
 	t.Helper()
 	edit(t, path, func(tx *bbolt.Tx) error {
-		for _, place := range [][2]string{{"users", alice}, {"leases", alice}, {"counters", "changes"}, {"events", event}} {
+		for _, place := range [][2]string{{"users", alice}, {"leases", alice}, {"counters", "changes"}, {"events", event}, {"warnings", alice}} {
 			if err := tx.Bucket([]byte(place[0])).Put([]byte(place[1]), item); err != nil {
 				return err
 			}

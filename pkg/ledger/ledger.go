@@ -1,18 +1,20 @@
 // Package ledger remembers what the IONOS API does not: which users were offboarded, who switched which access key
-// when and why, what was said of a user's buckets, how much was changed within the last hour, and which events front
-// doors have accepted. It also lends out the lease that keeps two requests from judging the same user at once.
+// when and why, what was said of a user's buckets, how much was changed within the last hour, which events front doors
+// have accepted, and which owners were warned and when. It also lends out the lease that keeps two
+// requests from judging the same user at once.
 //
 // The lifecycle takes a user's lease, recalls what is known, judges, acts, records, and lets go of the lease. A front
 // door asks whether it has seen an event before it acts on it, and has it remembered when its requests are on the bus.
-// A sweep asks about many users at once.
+// A sweep asks about many users at once; whoever warns an owner has the ledger remember it, and the sweep goes by that.
 //
 // There are two: [Bolt] in a file, for the processes of one machine, and [DynamoDB] in a table, for functions anywhere.
-// A ledger keeps four sorts of item, each of them small enough for one conditional write:
+// A ledger keeps five sorts of item, each of them small enough for one conditional write:
 //
-//	users/<user id>   {"offboardedAt": time, "buckets": {"ownership", "at"}, "changes": {"<key id>": guard.Change}, "refusals": {"<key id>": guard.Refusal}, "attempts": {"<key id>": guard.Attempt}}
-//	leases/<user id>  {"holder": "…", "until": time}
-//	counters/changes  {"<minutes since 1970>": number of changes in that minute}
-//	events/<digest>   {"until": time, "holder": "…"}
+//	users/<user id>     {"offboardedAt": time, "buckets": {"ownership", "at"}, "changes": {"<key id>": guard.Change}, "refusals": {"<key id>": guard.Refusal}, "attempts": {"<key id>": guard.Attempt}}
+//	leases/<user id>    {"holder": "…", "until": time}
+//	counters/changes    {"<minutes since 1970>": number of changes in that minute}
+//	events/<digest>     {"until": time, "holder": "…"}
+//	warnings/<user id>  {"<key id>": [time, …]}
 //
 // Times are RFC 3339 in UTC. Members whose value is not known are left out. No item ever holds a secret. An item that
 // cannot be read is an error, never taken for none: nobody would be offboarded any more. A digest is the front door's
@@ -244,3 +246,33 @@ func (e *eventItem) extend(until time.Time) {
 }
 
 func (e *eventItem) counts(now time.Time) bool { return now.Before(e.Until) }
+
+const (
+	// warningsKept is how many times are kept of each key: those of the two warnings before it is switched off, and of
+	// the two before that.
+	warningsKept = 4
+	// warningsKeptFor is how long the warnings of a key are kept after the last. A key whose warnings are forgotten is
+	// warned twice again before it is switched off.
+	warningsKeptFor = 2 * 365 * 24 * time.Hour
+)
+
+// addWarnings adds the time to those of each key, unless that is a warning that the key has already. It forgets what is
+// kept no longer, because keys come and go.
+func addWarnings(warnings guard.KeyWarnings, keyIDs []string, at time.Time) guard.KeyWarnings {
+	if warnings == nil {
+		warnings = make(guard.KeyWarnings, len(keyIDs))
+	}
+	same := func(other time.Time) bool { return other.Sub(at).Abs() < guard.WarningsApart }
+	for _, id := range keyIDs {
+		if slices.ContainsFunc(warnings[id], same) {
+			continue
+		}
+		warnings[id] = append(warnings[id], at.UTC())
+		slices.SortFunc(warnings[id], time.Time.Compare)
+		warnings[id] = warnings[id][max(0, len(warnings[id])-warningsKept):]
+	}
+	maps.DeleteFunc(warnings, func(_ string, times []time.Time) bool {
+		return len(times) == 0 || at.Sub(times[len(times)-1]) > warningsKeptFor
+	})
+	return warnings
+}

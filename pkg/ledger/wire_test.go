@@ -222,8 +222,8 @@ func first(n int, operation string, f fault) func(string, int) fault {
 }
 
 // testWire makes every call of a ledger once while something goes wrong, and looks at what is in the table then: alice's
-// lease is taken by "first", she left at noon, 5 changes are counted, and an event is remembered for an hour, unless the
-// call changes that.
+// lease is taken by "first", she left at noon, 5 changes are counted, an event is remembered for an hour, and she was
+// warned of a key at noon, unless the call changes that.
 func testWire(t *testing.T, emulator *ledgertest.DynamoDB) {
 	t.Helper()
 	calls := map[string]func(context.Context, Ledger) error{
@@ -241,11 +241,18 @@ func testWire(t *testing.T, emulator *ledgertest.DynamoDB) {
 			_, err := l.RecallAll(ctx, []string{alice, bob})
 			return err
 		},
+		"WarningsOf": func(ctx context.Context, l Ledger) error {
+			_, err := l.WarningsOf(ctx, []string{alice, bob})
+			return err
+		},
+		"RecordWarnings": func(ctx context.Context, l Ledger) error {
+			return l.RecordWarnings(ctx, alice, []string{"00e1"}, noon().Add(7*24*time.Hour))
+		},
 	}
 	writes := map[string]string{
 		"Acquire": "PutItem", "Release": "DeleteItem", "Recall": "GetItem", "Record": "PutItem", "Reserve": "PutItem", "give back": "PutItem",
 		"Seen": "GetItem", "Remember": "PutItem",
-		"RecallAll": "BatchGetItem",
+		"RecallAll": "BatchGetItem", "WarningsOf": "BatchGetItem", "RecordWarnings": "PutItem",
 	}
 	unharmed := map[string]int{"Reserve": 7, "give back": 3}
 	failed := fault{status: http.StatusInternalServerError, body: `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}`}
@@ -289,6 +296,7 @@ func testWire(t *testing.T, emulator *ledgertest.DynamoDB) {
 				record(t, direct, alice, guard.Memory{OffboardedAt: noon()})
 				wantReserve(t, direct, 5, 0, 0)
 				remember(t, direct, event, noon().Add(time.Hour))
+				warn(t, direct, alice, noon(), "00e1")
 
 				n := 2
 				if test.once {
@@ -322,6 +330,11 @@ func testWire(t *testing.T, emulator *ledgertest.DynamoDB) {
 				wantReserve(t, direct, 0, 0, counted)
 				later := openDynamoDB(t, emulator.Endpoint, name, clockAt(noon().Add(time.Hour)).now)
 				wantSeen(t, later, event, call == "Remember")
+				warned := []time.Time{noon()}
+				if call == "RecordWarnings" {
+					warned = append(warned, noon().Add(7*24*time.Hour))
+				}
+				wantWarnings(t, direct, alice, guard.KeyWarnings{"00e1": warned})
 			})
 		}
 	}
@@ -360,7 +373,9 @@ func testWire(t *testing.T, emulator *ledgertest.DynamoDB) {
 		remember(t, l, event, noon().Add(time.Hour))
 		remember(t, l, event, noon().Add(time.Minute))
 		wantSeen(t, l, event, true)
-		if diff := cmp.Diff(map[string]int{"GetItem": 12, "PutItem": 2}, w.calls); diff != "" {
+		warn(t, l, alice, noon(), "00e1") // and this
+		warn(t, l, alice, noon().Add(time.Hour), "00e1")
+		if diff := cmp.Diff(map[string]int{"GetItem": 14, "PutItem": 3}, w.calls); diff != "" {
 			t.Errorf("calls (-want +got):\n%s", diff)
 		}
 	})
@@ -444,6 +459,9 @@ func TestDynamoDBIsWaitedForNoLongerThanItMay(t *testing.T) {
 			"Reserve":   func(ctx context.Context, l Ledger) error { _, err := l.Reserve(ctx, 1, 1); return err },
 			"give back": func(ctx context.Context, l Ledger) error { _, err := l.Reserve(ctx, -1, 1); return err },
 			"Remember":  func(ctx context.Context, l Ledger) error { return l.Remember(ctx, event, noon().Add(time.Hour)) },
+			"RecordWarnings": func(ctx context.Context, l Ledger) error {
+				return l.RecordWarnings(ctx, alice, []string{"00e1"}, noon())
+			},
 		} {
 			t.Run(test.name+": "+call, func(t *testing.T) {
 				t.Parallel()
