@@ -18,18 +18,20 @@ type Bolt struct {
 	clock func() time.Time
 }
 
-// The buckets of the file, and the one key in that of the counters.
+// The buckets of the file, and the one key in that of the counters and in that of the sweeps.
 const (
 	usersBucket    = "users"
 	leasesBucket   = "leases"
 	countersBucket = "counters"
 	eventsBucket   = "events"
 	warningsBucket = "warnings"
+	sweepsBucket   = "sweeps"
 	changesCounter = "changes"
+	lastSweep      = "last"
 )
 
 func bucketNames() []string {
-	return []string{usersBucket, leasesBucket, countersBucket, eventsBucket, warningsBucket}
+	return []string{usersBucket, leasesBucket, countersBucket, eventsBucket, warningsBucket, sweepsBucket}
 }
 
 // OpenBolt returns the ledger in the file at path. It creates the file where there is none, whole or not at all, and
@@ -211,6 +213,27 @@ func (b *Bolt) RecordWarnings(ctx context.Context, userID string, keyIDs []strin
 			return err
 		}
 		return put(tx, warningsBucket, userID, addWarnings(warnings, keyIDs, at))
+	})
+}
+
+// RecallSweeps returns what is known of past sweeps, with times in UTC; the zero SweepMemory where there was none.
+func (b *Bolt) RecallSweeps(ctx context.Context) (guard.SweepMemory, error) {
+	var sweeps guard.SweepMemory
+	err := b.view(ctx, func(tx *bbolt.Tx) (err error) {
+		sweeps, err = get[guard.SweepMemory](tx, sweepsBucket, lastSweep)
+		return err
+	})
+	return sweeps, err
+}
+
+// RecordSweep puts m in the place of what is known of past sweeps, unless that cannot be read.
+func (b *Bolt) RecordSweep(ctx context.Context, m guard.SweepMemory) error {
+	m.DayBegan = m.DayBegan.UTC()
+	return b.update(ctx, func(tx *bbolt.Tx) error {
+		if _, err := get[guard.SweepMemory](tx, sweepsBucket, lastSweep); err != nil {
+			return err
+		}
+		return put(tx, sweepsBucket, lastSweep, m)
 	})
 }
 

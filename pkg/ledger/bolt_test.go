@@ -40,6 +40,9 @@ func TestBoltRemembersBetweenOpenings(t *testing.T) {
 	wantReserve(t, before, 7, 10, 0)
 	remember(t, before, event, noon().Add(time.Hour))
 	warn(t, before, alice, noon(), "00e1")
+	if err := before.RecordSweep(t.Context(), sweepOn(noon())); err != nil {
+		t.Fatal(err)
+	}
 
 	after := openBolt(t, path, c.now)
 	wantMemory(t, after, alice, entry)
@@ -47,9 +50,10 @@ func TestBoltRemembersBetweenOpenings(t *testing.T) {
 	wantReserve(t, after, 7, 10, 7)
 	wantSeen(t, after, event, true)
 	wantWarnings(t, after, alice, guard.KeyWarnings{"00e1": {noon()}})
+	wantSweeps(t, after, sweepOn(noon()))
 }
 
-// A file that was written before ledgers remembered events and warnings has no buckets for them.
+// A file that was written before ledgers remembered events, warnings and sweeps has no buckets for them.
 func TestBoltOpensAnOlderFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.db")
@@ -75,6 +79,7 @@ func TestBoltOpensAnOlderFile(t *testing.T) {
 	remember(t, l, event, noon().Add(time.Hour))
 	wantSeen(t, l, event, true)
 	wantWarnings(t, l, alice, nil)
+	wantSweeps(t, l, guard.SweepMemory{})
 	wantMemory(t, l, alice, guard.Memory{OffboardedAt: noon()})
 	wantReserve(t, l, 0, 0, 7)
 }

@@ -30,6 +30,8 @@ type Ledger interface {
 	Claim(ctx context.Context, digest, holder string, until time.Time) (held bool, err error)
 	WarningsOf(ctx context.Context, userIDs []string) (map[string]guard.KeyWarnings, error)
 	RecordWarnings(ctx context.Context, userID string, keyIDs []string, at time.Time) error
+	RecallSweeps(ctx context.Context) (guard.SweepMemory, error)
+	RecordSweep(ctx context.Context, m guard.SweepMemory) error
 }
 
 // clock is a time that a test moves by hand.
@@ -73,6 +75,7 @@ func testLedger(t *testing.T, open opener) {
 	testCounter(t, open)
 	testEvents(t, open)
 	testWarnings(t, open)
+	testSweeps(t, open)
 	t.Run("a cancelled call changes nothing", func(t *testing.T) {
 		_, l := open.start(t)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -80,6 +83,7 @@ func testLedger(t *testing.T, open opener) {
 		_, recallErr := l.Recall(ctx, alice)
 		_, recallAllErr := l.RecallAll(ctx, []string{alice, bob})
 		_, warningsErr := l.WarningsOf(ctx, []string{alice, bob})
+		_, sweepsErr := l.RecallSweeps(ctx)
 		_, reserveErr := l.Reserve(ctx, 1, 0)
 		_, seenErr := l.Seen(ctx, event)
 		_, claimErr := l.Claim(ctx, event, "first", noon().Add(time.Hour))
@@ -95,6 +99,8 @@ func testLedger(t *testing.T, open opener) {
 			"Remember":       l.Remember(ctx, event, noon().Add(time.Hour)),
 			"WarningsOf":     warningsErr,
 			"RecordWarnings": l.RecordWarnings(ctx, alice, []string{"00e1"}, noon()),
+			"RecallSweeps":   sweepsErr,
+			"RecordSweep":    l.RecordSweep(ctx, sweepOn(noon())),
 		} {
 			if guard.KindOf(err) != guard.Unavailable {
 				t.Errorf("%s = %v, want an error of kind unavailable", call, err)
@@ -105,6 +111,7 @@ func testLedger(t *testing.T, open opener) {
 		wantReserve(t, l, 0, 0, 0)
 		wantSeen(t, l, event, false)
 		wantWarnings(t, l, alice, nil)
+		wantSweeps(t, l, guard.SweepMemory{})
 	})
 }
 
@@ -707,6 +714,35 @@ func testWarnings(t *testing.T, open opener) {
 	})
 }
 
+// testSweeps is about what the last sweep counted.
+func testSweeps(t *testing.T, open opener) {
+	t.Helper()
+	t.Run("there was no sweep yet", func(t *testing.T) {
+		_, l := open.start(t)
+		wantSweeps(t, l, guard.SweepMemory{})
+	})
+	t.Run("the last record replaces the one before, whatever it says", func(t *testing.T) {
+		_, l := open.start(t)
+		first := sweepOn(noon().Add(time.Nanosecond))
+		earlier := guard.SweepMemory{Day: "2026-11-21", DayBegan: noon().Add(-24 * time.Hour), Users: 1}
+		record := func(m guard.SweepMemory) {
+			if err := l.RecordSweep(t.Context(), m); err != nil {
+				t.Fatalf("RecordSweep: %v", err)
+			}
+		}
+		local := first
+		local.DayBegan = local.DayBegan.In(time.FixedZone("east", 2*60*60))
+		record(local)
+		wantSweeps(t, l, first)
+		record(first)
+		wantSweeps(t, l, first)
+		record(earlier)
+		wantSweeps(t, l, earlier)
+		record(guard.SweepMemory{})
+		wantSweeps(t, l, guard.SweepMemory{})
+	})
+}
+
 // together calls fn n times at once and returns when all calls have.
 func together(n int, fn func(i int)) {
 	var wg sync.WaitGroup
@@ -794,6 +830,22 @@ func wantWarnings(t *testing.T, l Ledger, userID string, want guard.KeyWarnings)
 	}
 	if diff := cmp.Diff(want, got[userID], cmpopts.EquateEmpty(), printed()); diff != "" {
 		t.Fatalf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+// sweepOn is what is remembered of a sweep that began then.
+func sweepOn(began time.Time) guard.SweepMemory {
+	return guard.SweepMemory{Day: began.UTC().Format(time.DateOnly), DayBegan: began, Users: 3, Keys: 7}
+}
+
+func wantSweeps(t *testing.T, l Ledger, want guard.SweepMemory) {
+	t.Helper()
+	got, err := l.RecallSweeps(t.Context())
+	if err != nil {
+		t.Fatalf("RecallSweeps: %v", err)
+	}
+	if diff := cmp.Diff(want, got, printed()); diff != "" {
+		t.Fatalf("sweeps (-want +got):\n%s", diff)
 	}
 }
 

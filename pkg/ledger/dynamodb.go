@@ -199,8 +199,27 @@ func (d *DynamoDB) RecordWarnings(ctx context.Context, userID string, keyIDs []s
 	})
 }
 
+// RecallSweeps is [Bolt.RecallSweeps].
+func (d *DynamoDB) RecallSweeps(ctx context.Context) (guard.SweepMemory, error) {
+	var sweeps guard.SweepMemory
+	err := d.table.use(ctx, func(ctx context.Context) (err error) {
+		sweeps, _, err = read[guard.SweepMemory](ctx, d.table, sweepsID)
+		return err
+	})
+	return sweeps, err
+}
+
+// RecordSweep is [Bolt.RecordSweep]. One that is sent again because the answer was lost finds nothing left to change.
+func (d *DynamoDB) RecordSweep(ctx context.Context, m guard.SweepMemory) error {
+	m.DayBegan = m.DayBegan.UTC()
+	return change(ctx, d.table, sweepsID, writing{attempts: attempts}, func(sweeps *guard.SweepMemory) error { *sweeps = m; return nil })
+}
+
 // The ids of the items.
-const changesID = "counters/changes"
+const (
+	changesID = "counters/changes"
+	sweepsID  = "sweeps/last"
+)
 
 func userItemID(userID string) string { return "users/" + userID }
 func leaseID(userID string) string    { return "leases/" + userID }

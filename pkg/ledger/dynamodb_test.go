@@ -48,6 +48,9 @@ func testExpiry(t *testing.T, emulator *ledgertest.DynamoDB) {
 	remember(t, l, event, noon().Add(time.Hour))
 	remember(t, l, event, noon().Add(7*24*time.Hour))
 	remember(t, l, event, noon().Add(time.Minute))
+	if err := l.RecordSweep(t.Context(), sweepOn(noon())); err != nil {
+		t.Fatal(err)
+	}
 	c.advance(59 * time.Minute)
 	wantReserve(t, l, 1, 0, 1)
 	warn(t, l, alice, noon(), "00e1")
@@ -73,8 +76,10 @@ func testExpiry(t *testing.T, emulator *ledgertest.DynamoDB) {
 			t.Errorf("%s expires %s after its end, want a few hours", id, after)
 		}
 	}
-	if _, ok := items["users/"+alice]["expires"]; ok {
-		t.Error("what is known of a user expires")
+	for _, id := range []string{"users/" + alice, "sweeps/last"} {
+		if item := items[id]; item == nil || item["expires"] != nil {
+			t.Errorf("%s = %v, want an item that never expires", id, item)
+		}
 	}
 
 	c.advance(30 * 24 * time.Hour)
@@ -94,6 +99,9 @@ func testItems(t *testing.T, emulator *ledgertest.DynamoDB) {
 	remember(t, l, event, noon().Add(time.Hour).In(time.FixedZone("east", 2*60*60)))
 	warn(t, l, alice, noon(), "00e1")
 	warn(t, l, alice, noon().Add(7*24*time.Hour), "00e1")
+	if err := l.RecordSweep(t.Context(), guard.SweepMemory{Day: "2026-11-22", DayBegan: noon(), Users: 3, Keys: 7}); err != nil {
+		t.Fatal(err)
+	}
 	want := map[string]map[string]types.AttributeValue{
 		"leases/" + alice: {
 			"holder": &types.AttributeValueMemberS{Value: "first"},
@@ -103,6 +111,7 @@ func testItems(t *testing.T, emulator *ledgertest.DynamoDB) {
 		"counters/changes":  {"content": &types.AttributeValueMemberS{Value: fmt.Sprintf(`{"%d":3}`, noon().Unix()/60)}},
 		"events/" + event:   {"content": &types.AttributeValueMemberS{Value: `{"until":"2026-11-22T13:00:00Z"}`}},
 		"warnings/" + alice: {"content": &types.AttributeValueMemberS{Value: `{"00e1":["2026-11-22T12:00:00Z","2026-11-29T12:00:00Z"]}`}},
+		"sweeps/last":       {"content": &types.AttributeValueMemberS{Value: `{"day":"2026-11-22","dayBegan":"2026-11-22T12:00:00Z","users":3,"keys":7}`}},
 	}
 	got := scan(t, emulator, name)
 	for id := range got {
@@ -178,6 +187,10 @@ func testForeignItems(t *testing.T, emulator *ledgertest.DynamoDB) {
 				t.Helper()
 				return l.RecordWarnings(t.Context(), alice, []string{"00e1"}, noon())
 			},
+		}},
+		{"sweeps/last", content, map[string]func(*testing.T, Ledger) error{
+			"RecallSweeps": func(t *testing.T, l Ledger) error { t.Helper(); _, err := l.RecallSweeps(t.Context()); return err },
+			"RecordSweep":  func(t *testing.T, l Ledger) error { t.Helper(); return l.RecordSweep(t.Context(), sweepOn(noon())) },
 		}},
 		{"leases/" + alice, lease, map[string]func(*testing.T, Ledger) error{
 			"Acquire": func(t *testing.T, l Ledger) error {

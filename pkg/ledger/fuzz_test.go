@@ -14,7 +14,8 @@ import (
 )
 
 // FuzzItem puts arbitrary bytes where the items of a ledger are. What cannot be read is an error: a ledger that takes it
-// for nothing has forgotten who left, who is at work, how much was changed, what was accepted and who was warned.
+// for nothing has forgotten who left, who is at work, how much was changed, what was accepted, who was warned and what
+// was counted.
 func FuzzItem(f *testing.F) {
 	for _, item := range []string{
 		`{"offboardedAt":"2026-11-22T12:00:00Z","buckets":{"ownership":"none","at":"2026-11-22T12:00:00Z"},"changes":{"00e1":
@@ -28,6 +29,8 @@ func FuzzItem(f *testing.F) {
 		`{"00e1":["2026-11-15T12:00:00Z","2026-11-22T12:00:00Z"],"00e2":["2024-11-22T11:59:59Z"]}`,
 		`{"00e1":[],"00e2":null}`,
 		`{"00e1":["2026-11-22T12:00:00+02:00","2026-11-01T12:00:00Z"],"00e1":[]}`,
+		`{"day":"2026-11-22","dayBegan":"2026-11-22T12:00:00Z","users":3,"keys":7}`,
+		`{"day":"","dayBegan":"0001-01-01T00:00:00Z","users":-3,"keys":1e3}`,
 		`{}`, `null`, `[]`, `"x"`, `{`, `{"offboardedAt":null}`, ``,
 	} {
 		f.Add([]byte(item))
@@ -45,6 +48,7 @@ func FuzzItem(f *testing.F) {
 		_, counted := l.Reserve(t.Context(), 1, 0)
 		_, seen := l.Seen(t.Context(), event)
 		_, together := l.RecallAll(t.Context(), []string{bob, alice})
+		_, sweeps := l.RecallSweeps(t.Context())
 		_, warnings := l.WarningsOf(t.Context(), []string{bob, alice})
 		warned := l.RecordWarnings(t.Context(), alice, []string{"00e1"}, noon())
 		_, again := l.WarningsOf(t.Context(), []string{alice})
@@ -57,6 +61,7 @@ func FuzzItem(f *testing.F) {
 			"Acquire": l.Acquire(t.Context(), alice, "second", time.Minute), "Reserve": counted,
 			"Seen": seen, "Remember": l.Remember(t.Context(), event, noon().Add(time.Hour)),
 			"RecallAll": together, "WarningsOf": warnings, "RecordWarnings": warned,
+			"RecallSweeps": sweeps, "RecordSweep": l.RecordSweep(t.Context(), sweepOn(noon())),
 		} {
 			if err == nil && !readable {
 				t.Errorf("%s: %q was taken for nothing", name, item)
@@ -72,7 +77,7 @@ func FuzzItem(f *testing.F) {
 func store(t *testing.T, path string, item []byte) {
 	t.Helper()
 	edit(t, path, func(tx *bbolt.Tx) error {
-		for _, place := range [][2]string{{"users", alice}, {"leases", alice}, {"counters", "changes"}, {"events", event}, {"warnings", alice}} {
+		for _, place := range [][2]string{{"users", alice}, {"leases", alice}, {"counters", "changes"}, {"events", event}, {"warnings", alice}, {"sweeps", "last"}} {
 			if err := tx.Bucket([]byte(place[0])).Put([]byte(place[1]), item); err != nil {
 				return err
 			}

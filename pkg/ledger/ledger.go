@@ -1,20 +1,21 @@
 // Package ledger remembers what the IONOS API does not: which users were offboarded, who switched which access key
 // when and why, what was said of a user's buckets, how much was changed within the last hour, which events front doors
-// have accepted, and which owners were warned and when. It also lends out the lease that keeps two
-// requests from judging the same user at once.
+// have accepted, which owners were warned and when, and what the last sweep counted. It also lends out the lease that
+// keeps two requests from judging the same user at once.
 //
 // The lifecycle takes a user's lease, recalls what is known, judges, acts, records, and lets go of the lease. A front
 // door asks whether it has seen an event before it acts on it, and has it remembered when its requests are on the bus.
 // A sweep asks about many users at once; whoever warns an owner has the ledger remember it, and the sweep goes by that.
 //
 // There are two: [Bolt] in a file, for the processes of one machine, and [DynamoDB] in a table, for functions anywhere.
-// A ledger keeps five sorts of item, each of them small enough for one conditional write:
+// A ledger keeps six sorts of item, each of them small enough for one conditional write:
 //
 //	users/<user id>     {"offboardedAt": time, "buckets": {"ownership", "at"}, "changes": {"<key id>": guard.Change}, "refusals": {"<key id>": guard.Refusal}, "attempts": {"<key id>": guard.Attempt}}
 //	leases/<user id>    {"holder": "…", "until": time}
 //	counters/changes    {"<minutes since 1970>": number of changes in that minute}
 //	events/<digest>     {"until": time, "holder": "…"}
 //	warnings/<user id>  {"<key id>": [time, …]}
+//	sweeps/last         {"day": "2026-11-23", "dayBegan": time, "users": number, "keys": number}
 //
 // Times are RFC 3339 in UTC. Members whose value is not known are left out. No item ever holds a secret. An item that
 // cannot be read is an error, never taken for none: nobody would be offboarded any more. A digest is the front door's

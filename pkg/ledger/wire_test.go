@@ -248,11 +248,13 @@ func testWire(t *testing.T, emulator *ledgertest.DynamoDB) {
 		"RecordWarnings": func(ctx context.Context, l Ledger) error {
 			return l.RecordWarnings(ctx, alice, []string{"00e1"}, noon().Add(7*24*time.Hour))
 		},
+		"RecallSweeps": func(ctx context.Context, l Ledger) error { _, err := l.RecallSweeps(ctx); return err },
+		"RecordSweep":  func(ctx context.Context, l Ledger) error { return l.RecordSweep(ctx, sweepOn(noon())) },
 	}
 	writes := map[string]string{
 		"Acquire": "PutItem", "Release": "DeleteItem", "Recall": "GetItem", "Record": "PutItem", "Reserve": "PutItem", "give back": "PutItem",
 		"Seen": "GetItem", "Remember": "PutItem",
-		"RecallAll": "BatchGetItem", "WarningsOf": "BatchGetItem", "RecordWarnings": "PutItem",
+		"RecallAll": "BatchGetItem", "WarningsOf": "BatchGetItem", "RecordWarnings": "PutItem", "RecallSweeps": "GetItem", "RecordSweep": "PutItem",
 	}
 	unharmed := map[string]int{"Reserve": 7, "give back": 3}
 	failed := fault{status: http.StatusInternalServerError, body: `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}`}
@@ -335,6 +337,11 @@ func testWire(t *testing.T, emulator *ledgertest.DynamoDB) {
 					warned = append(warned, noon().Add(7*24*time.Hour))
 				}
 				wantWarnings(t, direct, alice, guard.KeyWarnings{"00e1": warned})
+				var swept guard.SweepMemory
+				if call == "RecordSweep" {
+					swept = sweepOn(noon())
+				}
+				wantSweeps(t, direct, swept)
 			})
 		}
 	}
@@ -375,7 +382,12 @@ func testWire(t *testing.T, emulator *ledgertest.DynamoDB) {
 		wantSeen(t, l, event, true)
 		warn(t, l, alice, noon(), "00e1") // and this
 		warn(t, l, alice, noon().Add(time.Hour), "00e1")
-		if diff := cmp.Diff(map[string]int{"GetItem": 14, "PutItem": 3}, w.calls); diff != "" {
+		for range 2 {
+			if err := l.RecordSweep(t.Context(), sweepOn(noon())); err != nil { // and this once
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff(map[string]int{"GetItem": 16, "PutItem": 4}, w.calls); diff != "" {
 			t.Errorf("calls (-want +got):\n%s", diff)
 		}
 	})
