@@ -309,6 +309,11 @@ func TestConsole(t *testing.T) {
 	if keys := s.Keys(aliceID); len(keys) != 0 {
 		t.Errorf("removed: %+v", keys)
 	}
+	s.RemoveUser(aliceID)
+	c := serve(t, s)
+	if ids, _ := items(t, c.get("/um/users")); len(ids) != 0 || c.get("/um/users/"+aliceID).status != http.StatusNotFound {
+		t.Errorf("a user who was removed is still there: %v", ids)
+	}
 }
 
 func TestManyCallersAtOnce(t *testing.T) {

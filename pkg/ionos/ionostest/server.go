@@ -68,6 +68,7 @@ type Server struct {
 	now    time.Time // only without Now
 	serial int
 	users  []*account
+	byID   map[string]*account // by the UUID in lower case
 	calls  []*Call
 	lists  []*Call
 	reads  tokens

@@ -85,8 +85,22 @@ func (s *Server) AddUser(u User) User {
 		u.Email = fmt.Sprintf("user%d@example.com", s.serial)
 	}
 	u.Created = s.date(u.Created)
-	s.users = append(s.users, &account{User: u, buckets: map[Region][]ownedBucket{}})
+	a := &account{User: u, buckets: map[Region][]ownedBucket{}}
+	s.users = append(s.users, a)
+	if s.byID == nil {
+		s.byID = map[string]*account{}
+	}
+	s.byID[strings.ToLower(u.ID)] = a
 	return u
+}
+
+// RemoveUser removes a user with all that is theirs, as a person in the console does.
+func (s *Server) RemoveUser(userID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	gone := s.must(userID)
+	s.users = slices.DeleteFunc(s.users, func(a *account) bool { return a == gone })
+	delete(s.byID, strings.ToLower(userID))
 }
 
 // AddKey adds an access key to the user, fills in what is missing save Active, and returns it. It does not ask
@@ -213,7 +227,7 @@ func (a *account) ownsBuckets() bool {
 
 // user returns nil where there is none.
 func (s *Server) user(id string) *account {
-	return s.find(func(a *account) bool { return strings.EqualFold(a.ID, id) })
+	return s.byID[strings.ToLower(id)]
 }
 
 func (s *Server) find(match func(*account) bool) *account {
