@@ -142,7 +142,7 @@ func (s *Server) getUser(r *http.Request) (reply, *refusal) {
 	if failed != nil {
 		return reply{}, failed
 	}
-	return reply{status: http.StatusOK, body: s.userEntity(root(r), a, depth, true)}, nil
+	return reply{status: http.StatusOK, body: s.userEntity(root(r), a, depth, WholeKeys)}, nil
 }
 
 func (s *Server) getKeys(r *http.Request) (reply, *refusal) {

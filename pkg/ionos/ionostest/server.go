@@ -47,8 +47,12 @@ type Server struct {
 	// EmailFilter says which users filter.email finds. Without it, those whose address is the same to the
 	// letter. [strings.EqualFold], [strings.Contains] and [IgnoreFilter] are other guesses.
 	EmailFilter func(email, filter string) bool
-	// NotNested leaves the keys of a user out of a list of users, however deep. Without it, nobody's.
-	NotNested func(User) bool
+	// Nesting says how much of a user's keys a list of users shows where its depth reaches them. Without it, all.
+	Nesting func(User) Nesting
+	// PageSize is how many users a page holds at most, whatever limit a call asks for; if zero, that limit.
+	PageSize int
+	// NoNextLink leaves out the link to the next page.
+	NoNextLink bool
 	// Lag is how many reads of a user's keys do not show a write yet. Writes see everything at once.
 	Lag int
 	// Rights answers 403 to callers who are neither owner nor administrator of the contract, except about

@@ -53,6 +53,21 @@ const (
 	Logrono   Region = "eu-south-2"
 )
 
+// Nesting is how much of a user's keys is in the user's entry in a list of users.
+type Nesting int
+
+// The ways of nesting.
+const (
+	// WholeKeys are keys as a list of keys has them.
+	WholeKeys Nesting = iota
+	// NoKeys leaves out all that has to do with keys.
+	NoKeys
+	// NoItems gives the address of the user's keys and no list.
+	NoItems
+	// KeyHeads lists the keys with their ids, and nothing else of them.
+	KeyHeads
+)
+
 // account is a user with all that is theirs.
 type account struct {
 	User

@@ -124,29 +124,41 @@ const (
 // keysDepth is the depth from which on a user comes with the keys, and not only with their address.
 const keysDepth = 3
 
+// nesting is what a user comes with at that depth.
+func (s *Server) nesting(a *account) Nesting {
+	if s.Nesting == nil {
+		return WholeKeys
+	}
+	return s.Nesting(a.User)
+}
+
 func (s *Server) userPage(root string, users []*account, depth, offset, limit int) userPage {
 	address := root + BasePath + "/um/users"
 	link := func(offset int) string {
 		return fmt.Sprintf("%s?%s", address, url.Values{"offset": {fmt.Sprint(offset)}, "limit": {fmt.Sprint(limit)}}.Encode())
 	}
-	end := min(offset+limit, len(users))
+	size := limit
+	if s.PageSize > 0 {
+		size = s.PageSize
+	}
+	end := min(offset+size, len(users))
 	page := userPage{
 		head: head{ID: "users", Type: "collection", Href: address}, Items: []any{},
 		Offset: offset, Limit: limit, Links: pageLinks{Self: link(offset)},
 	}
 	if offset > 0 {
-		page.Links.Prev = link(max(0, offset-limit))
+		page.Links.Prev = link(max(0, offset-size))
 	}
-	if end < len(users) {
+	if end < len(users) && !s.NoNextLink {
 		page.Links.Next = link(end)
 	}
 	for _, a := range users[min(offset, end):end] {
-		page.Items = append(page.Items, s.userEntity(root, a, depth, s.NotNested == nil || !s.NotNested(a.User)))
+		page.Items = append(page.Items, s.userEntity(root, a, depth, s.nesting(a)))
 	}
 	return page
 }
 
-func (s *Server) userEntity(root string, a *account, depth int, nested bool) any {
+func (s *Server) userEntity(root string, a *account, depth int, nesting Nesting) any {
 	self := a.head(root)
 	if depth == 0 {
 		return self
@@ -158,20 +170,28 @@ func (s *Server) userEntity(root string, a *account, depth int, nested bool) any
 			Firstname: a.FirstName, Lastname: a.LastName, Email: a.Email, Administrator: a.Administrator,
 			ForceSecAuth: a.TwoFactor, SecAuthActive: a.TwoFactor, Active: !a.Inactive, S3CanonicalUserID: a.canonicalID(),
 		},
-		Entities: userEntities{Owns: self.child("owns"), Groups: self.child("groups")},
+		Entities: userEntities{Owns: self.child("owns"), Groups: self.child("groups"), S3Keys: s.nestedKeys(root, a, depth, nesting)},
 	}
 	if !a.LastLogin.IsZero() {
 		date := a.LastLogin.Format(userDate)
 		entity.Metadata.LastLogin = &date
 	}
-	if nested {
-		keys := collection{head: self.child("s3keys")}
-		if depth >= keysDepth {
-			keys = s.keyCollection(root, a, a.read(), depth)
-		}
-		entity.Entities.S3Keys = &keys
-	}
 	return entity
+}
+
+// nestedKeys returns what a user's entry has of the keys, nil where that is nothing.
+func (s *Server) nestedKeys(root string, a *account, depth int, nesting Nesting) *collection {
+	keys := collection{head: a.head(root).child("s3keys")}
+	switch {
+	case nesting == NoKeys:
+		return nil
+	case nesting == NoItems || depth < keysDepth:
+	case nesting == KeyHeads:
+		keys = s.keyCollection(root, a, a.read(), 0)
+	default:
+		keys = s.keyCollection(root, a, a.read(), depth)
+	}
+	return &keys
 }
 
 func (s *Server) keyCollection(root string, a *account, keys []Key, depth int) collection {
