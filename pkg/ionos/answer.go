@@ -25,9 +25,17 @@ type keyEntity struct {
 		LastModifiedDate timestamp `json:"lastModifiedDate"`
 	} `json:"metadata"`
 	Properties struct {
-		SecretKey string `json:"secretKey"`
-		Active    *bool  `json:"active"`
+		Active *bool `json:"active"`
 	} `json:"properties"`
+}
+
+// secretList is what a keyList leaves out, item by item: only who needs the secrets decodes them.
+type secretList struct {
+	Items []struct {
+		Properties struct {
+			SecretKey string `json:"secretKey"`
+		} `json:"properties"`
+	} `json:"items"`
 }
 
 type userList struct {
@@ -88,32 +96,27 @@ func decode(op operation, payload []byte, v any) error {
 	return nil
 }
 
-// credentials reads a list of keys. A key is never guessed at: one without an id or its state makes the whole
-// answer unreadable, and so does one that is listed twice, as it would count for two.
-func credentials(op operation, payload []byte) ([]guard.Credential, error) {
-	var list keyList
-	if err := decode(op, payload, &list); err != nil {
-		return nil, err
+// whole reports whether the list has its items, and each of them its id and its state. A key is never guessed at.
+func (l keyList) whole() bool {
+	return l.Items != nil && !slices.ContainsFunc(l.Items, func(e keyEntity) bool { return e.ID == "" || e.Properties.Active == nil })
+}
+
+// keys returns the keys of the list. One that is listed twice makes the whole answer unreadable, as it would count
+// for two.
+func (l keyList) keys(op operation) ([]guard.Key, error) {
+	if !l.whole() {
+		return nil, unreadable(op, errors.New("no items in a list of keys, or a key without id or properties.active"))
 	}
-	if list.Items == nil {
-		return nil, unreadable(op, errors.New("no items in the list of keys"))
-	}
-	all := make([]guard.Credential, 0, len(list.Items))
-	for _, e := range list.Items {
-		if e.ID == "" || e.Properties.Active == nil {
-			return nil, unreadable(op, errors.New("a key without id or properties.active"))
-		}
-		if slices.ContainsFunc(all, func(c guard.Credential) bool { return c.Key.ID == e.ID }) {
+	all := make([]guard.Key, 0, len(l.Items))
+	for _, e := range l.Items {
+		if slices.ContainsFunc(all, func(k guard.Key) bool { return k.ID == e.ID }) {
 			return nil, unreadable(op, errors.New("the same key twice"))
 		}
-		all = append(all, guard.Credential{
-			Key: guard.Key{
-				ID:       e.ID,
-				Active:   *e.Properties.Active,
-				Created:  e.Metadata.CreatedDate.Time,
-				Modified: e.Metadata.LastModifiedDate.Time,
-			},
-			Secret: guard.NewSecret(e.Properties.SecretKey),
+		all = append(all, guard.Key{
+			ID:       e.ID,
+			Active:   *e.Properties.Active,
+			Created:  e.Metadata.CreatedDate.Time,
+			Modified: e.Metadata.LastModifiedDate.Time,
 		})
 	}
 	return all, nil

@@ -86,14 +86,23 @@ func FuzzListKeys(f *testing.F) {
 	f.Add(`[]`)
 	f.Add(`{}`)
 	f.Add(`{"items":[{"id":"","properties":{"active":true}},{"id":"00e1"}]}`)
+	f.Add(`{"items":[{"id":"00e1","properties":{"secretKey":["s"],"active":true}}]}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		keys, err := clientOf(t, answered(body)).ListKeys(t.Context(), selfID)
+		client := clientOf(t, answered(body))
+		keys, err := client.ListKeys(t.Context(), selfID)
+		credentials, credentialsErr := client.KeysWithSecrets(t.Context(), selfID)
 		if err != nil {
 			mustExplain(t, err, guard.Upstream)
-			if keys != nil {
-				t.Errorf("keys and an error: %v", keys)
+			mustExplain(t, credentialsErr, guard.Upstream)
+			if keys != nil || credentials != nil {
+				t.Errorf("keys and an error: %v, %v", keys, credentials)
 			}
 			return
+		}
+		for _, credential := range credentials {
+			if !slices.Contains(keys, credential.Key) || credential.Secret.Reveal() == "" {
+				t.Errorf("%v is no key of %v with a secret", credential.Key, keys)
+			}
 		}
 		seen := make(map[string]bool)
 		for _, key := range keys {

@@ -11,46 +11,62 @@ import (
 
 // ListKeys returns the user's access keys, in the order in which IONOS lists them.
 func (c *Client) ListKeys(ctx context.Context, userID string) ([]guard.Key, error) {
-	all, err := c.keys(ctx, userID)
+	op := listing(userID)
+	payload, err := c.keyList(ctx, op, userID)
 	if err != nil {
 		return nil, err
 	}
-	keys := make([]guard.Key, len(all))
-	for i := range all {
-		keys[i] = all[i].Key
-	}
-	return keys, nil
+	return readKeys(op, payload)
 }
 
 // KeysWithSecrets returns those of the user's access keys whose secret IONOS gave, active or not. It is there to
 // list that user's buckets and for nothing else.
 func (c *Client) KeysWithSecrets(ctx context.Context, userID string) ([]guard.Credential, error) {
-	all, err := c.keys(ctx, userID)
+	op := listing(userID)
+	payload, err := c.keyList(ctx, op, userID)
 	if err != nil {
 		return nil, err
 	}
-	known := make([]guard.Credential, 0, len(all))
-	for _, credential := range all {
-		if credential.Secret.Reveal() != "" {
-			known = append(known, credential)
+	keys, err := readKeys(op, payload)
+	if err != nil {
+		return nil, err
+	}
+	var secrets secretList
+	if err := decode(op, payload, &secrets); err != nil {
+		return nil, err
+	}
+	known := make([]guard.Credential, 0, len(keys))
+	for i, item := range secrets.Items {
+		if secret := item.Properties.SecretKey; secret != "" {
+			known = append(known, guard.Credential{Key: keys[i], Secret: guard.NewSecret(secret)})
 		}
 	}
 	return known, nil
 }
 
-func (c *Client) keys(ctx context.Context, userID string) ([]guard.Credential, error) {
+// listing describes a call that lists the user's access keys.
+func listing(userID string) operation {
+	return operation{does: "list the access keys of user " + userID, missing: "user " + userID}
+}
+
+// keyList returns the answer that lists the user's access keys. It holds their secrets.
+func (c *Client) keyList(ctx context.Context, op operation, userID string) ([]byte, error) {
 	if err := pathSafe("a user", userID); err != nil {
 		return nil, err
 	}
-	op := operation{does: "list the access keys of user " + userID, missing: "user " + userID}
-	payload, err := c.call(ctx, op, func(ctx context.Context) (*ionoscloud.APIResponse, error) {
+	return c.call(ctx, op, func(ctx context.Context) (*ionoscloud.APIResponse, error) {
 		_, resp, err := c.api.UserS3KeysApi.UmUsersS3keysGet(ctx, userID).Execute()
 		return resp, err
 	})
-	if err != nil {
+}
+
+// readKeys reads an answer that lists access keys.
+func readKeys(op operation, payload []byte) ([]guard.Key, error) {
+	var list keyList
+	if err := decode(op, payload, &list); err != nil {
 		return nil, err
 	}
-	return credentials(op, payload)
+	return list.keys(op)
 }
 
 // SwitchKey switches the access key on or off. Any status of 2xx means that IONOS accepted the change, which it
