@@ -24,14 +24,14 @@ const (
 	jitterPercent = 30
 )
 
-// operation says what a call is for.
+// operation says what a call is for. Every call may be sent twice.
 type operation struct {
 	// does completes the sentence "IONOS could not …".
 	does string
 	// missing is what does not exist where IONOS does not find the resource; empty where it always exists.
 	missing string
-	// write marks calls that change something: they keep to the pace. All of them may be sent twice.
-	write bool
+	// pace is what the call keeps to; nil where it is sent at once.
+	pace *pace
 }
 
 // execute is a call of the SDK, without its model of the answer.
@@ -75,7 +75,7 @@ func (c *Client) call(ctx context.Context, op operation, send execute) ([]byte, 
 
 // attempt carries out the call once.
 func (c *Client) attempt(ctx context.Context, op operation, send execute) ([]byte, *failure) {
-	if op.write {
+	if op.pace != nil {
 		if failed := c.awaitTurn(ctx, op); failed != nil {
 			return nil, failed
 		}
@@ -90,8 +90,8 @@ func (c *Client) attempt(ctx context.Context, op operation, send execute) ([]byt
 		// The SDK leaves it open where it cannot read a Retry-After header.
 		defer func() { _ = resp.Body.Close() }()
 	}
-	if op.write {
-		c.writes.answered(header, c.clock())
+	if op.pace != nil {
+		op.pace.answered(header, c.clock())
 	}
 	switch {
 	case answered && resp.StatusCode >= 300:
@@ -112,14 +112,14 @@ func undecoded(err error) bool {
 	return ok
 }
 
-// awaitTurn waits until IONOS allows another write.
+// awaitTurn waits until the pace allows another call.
 func (c *Client) awaitTurn(ctx context.Context, op operation) *failure {
-	wait := c.writes.take(c.clock())
+	wait := op.pace.take(c.clock())
 	if wait == 0 {
 		return nil
 	}
 	if !c.fits(ctx, wait) {
-		c.writes.giveBack()
+		op.pace.giveBack()
 		return &failure{err: throttled(op, wait, errors.New("the rate limit that IONOS reported is used up"))}
 	}
 	timer := time.NewTimer(wait)
@@ -128,7 +128,7 @@ func (c *Client) awaitTurn(ctx context.Context, op operation) *failure {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		c.writes.giveBack()
+		op.pace.giveBack()
 		return &failure{err: ended(ctx, op)}
 	}
 }

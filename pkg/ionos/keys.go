@@ -77,7 +77,7 @@ func (c *Client) SwitchKey(ctx context.Context, userID, keyID string, active boo
 	if active {
 		verb, opposite = "activate", "inactive"
 	}
-	op, err := keyOperation(verb, userID, keyID)
+	op, err := c.changing(verb, userID, keyID)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (c *Client) SwitchKey(ctx context.Context, userID, keyID string, active boo
 // DeleteKey deletes the access key. One that IONOS does not find is an error of kind [guard.NotFound]: it may be gone,
 // also by this very call, whose first answer was lost; or something in between does not know the address.
 func (c *Client) DeleteKey(ctx context.Context, userID, keyID string) error {
-	op, err := keyOperation("delete", userID, keyID)
+	op, err := c.changing("delete", userID, keyID)
 	if err != nil {
 		return err
 	}
@@ -123,11 +123,11 @@ func (c *Client) change(ctx context.Context, op operation, send execute) (keyEnt
 	return shown, decode(op, payload, &shown)
 }
 
-// keyOperation describes a change of the access key, or refuses ids that are none.
-func keyOperation(verb, userID, keyID string) (operation, error) {
+// changing describes a call that changes the access key, or refuses ids that are none.
+func (c *Client) changing(verb, userID, keyID string) (operation, error) {
 	if err := cmp.Or(pathSafe("a user", userID), pathSafe("an access key", keyID)); err != nil {
 		return operation{}, err
 	}
 	key := "access key " + keyID + " of user " + userID
-	return operation{does: verb + " " + key, missing: key, write: true}, nil
+	return operation{does: verb + " " + key, missing: key, pace: &c.writes}, nil
 }

@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// pace spreads writes so that they stay within the rate limit that IONOS reports with every answer: a bucket of
-// a burst of writes, refilled evenly. The zero pace knows no limit yet and holds nobody up. It waits for nobody
-// either: callers do.
+// pace spreads calls so that they stay within the rate limit that IONOS reports with every answer: a bucket of a
+// burst of calls, refilled evenly. Writes and reads have a limit each, and so a pace each. The zero pace knows no
+// limit yet and holds nobody up. It waits for nobody either: callers do.
 //
 // Where it cannot know, it takes the bucket to be emptier than it may be: that costs a moment, and the opposite
 // a refusal.
 type pace struct {
 	mu sync.Mutex
-	// rate is how many writes a second are allowed; 0 where IONOS has not said.
+	// rate is how many calls a second are allowed; 0 where IONOS has not said.
 	rate, burst float64
-	// left is how many writes were left at that time; below zero, writes that wait their turn have claimed them.
+	// left is how many calls were left at that time; below zero, calls that wait their turn have claimed them.
 	left float64
 	at   time.Time
-	// unanswered counts the writes that claimed a turn and have no answer yet, whether they wait or are under way.
+	// unanswered counts the calls that claimed a turn and have no answer yet, whether they wait or are under way.
 	unanswered int
 	// overlapping is true while there may be answers that overtook each other, so that the last one to arrive is
 	// not the latest news.
@@ -50,7 +50,7 @@ func (p *pace) giveBack() {
 	p.settle()
 }
 
-// answered notes what the answer to a write says of the rate limit. An answer that says nothing, or did not come,
+// answered notes what the answer to a call says of the rate limit. An answer that says nothing, or did not come,
 // leaves the estimate as it was.
 func (p *pace) answered(header http.Header, now time.Time) {
 	p.mu.Lock()
@@ -62,7 +62,7 @@ func (p *pace) answered(header http.Header, now time.Time) {
 	if limitErr != nil || burstErr != nil || remainingErr != nil {
 		return
 	}
-	// The other writes may have reached IONOS after this one.
+	// The other calls may have reached IONOS after this one.
 	left := float64(remaining) - float64(p.unanswered-1)
 	if p.rate > 0 && p.overlapping {
 		p.refill(now)
