@@ -40,7 +40,9 @@ type secretList struct {
 
 type userList struct {
 	Items []userEntity `json:"items"`
-	Links struct {
+	// Offset is nil where the answer does not say which page it is.
+	Offset *int `json:"offset"`
+	Links  struct {
 		Next string `json:"next"`
 	} `json:"_links"`
 }
@@ -57,6 +59,22 @@ type userEntity struct {
 		Administrator bool   `json:"administrator"`
 		Active        *bool  `json:"active"`
 	} `json:"properties"`
+	Entities userEntities `json:"entities"`
+}
+
+// userEntities is what is nested in a user as far as the depth of the call reaches, or IONOS cares to.
+type userEntities struct {
+	S3Keys keyList `json:"s3Keys"`
+}
+
+// UnmarshalJSON never fails: keys that cannot be read in this place can be asked for.
+func (e *userEntities) UnmarshalJSON(raw []byte) error {
+	type plain userEntities
+	var read plain
+	if json.Unmarshal(raw, &read) == nil {
+		*e = userEntities(read)
+	}
+	return nil
 }
 
 type contractList struct {
@@ -124,8 +142,8 @@ func (l keyList) keys(op operation) ([]guard.Key, error) {
 
 // user reads a user. Without a word on whether the user may log in, they may: what follows from it is a warning.
 func (e userEntity) user(op operation) (guard.User, error) {
-	if e.ID == "" || e.Properties == nil {
-		return guard.User{}, unreadable(op, errors.New("a user without id or properties"))
+	if pathSafe("a user", e.ID) != nil || e.Properties == nil {
+		return guard.User{}, unreadable(op, errors.New("a user without properties, or without an id that a call can name"))
 	}
 	return guard.User{
 		ID:            e.ID,

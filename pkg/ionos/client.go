@@ -4,7 +4,7 @@
 //
 // The requests are those of the IONOS SDK. What the SDK does around them is done here instead: which connection
 // they take (transport.go), how long they may take and when they are sent again (call.go), how fast writes
-// follow each other (pace.go), what an answer means (failure.go, answer.go).
+// and the reads of a whole contract follow each other (pace.go), what an answer means (failure.go, answer.go).
 //
 // Every error is a [guard.Error]. None holds anything of an answer's body, because IONOS sends the secrets of
 // access keys along with them.
@@ -53,7 +53,8 @@ type Client struct {
 	contract int64
 	logger   *slog.Logger
 	clock    func() time.Time
-	writes   pace
+	// reads is the pace of those who read the whole contract; a single read keeps to none.
+	reads, writes pace
 }
 
 // New returns a client. It performs no I/O: whether IONOS accepts the credentials shows at the first call.

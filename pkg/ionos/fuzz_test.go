@@ -145,6 +145,104 @@ func FuzzFindUser(f *testing.F) {
 	})
 }
 
+// listed answers a list of users with the body, and every list of keys with one key, 00ff, which is on.
+type listed struct{ users string }
+
+func (l listed) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Path, "/s3keys") {
+		return answered(`{"items":[{"id":"00ff","properties":{"active":true}}]}`).RoundTrip(r)
+	}
+	return answered(l.users).RoundTrip(r)
+}
+
+// listedClient returns a client to whom IONOS lists users with the body.
+func listedClient(t *testing.T, users string) *ionos.Client {
+	t.Helper()
+	return clientAt(t, "https://api.invalid", func(cfg *ionos.Config) { cfg.Transport = listed{users} })
+}
+
+// FuzzUserPage reads arbitrary pages of users. What is read is all that the page holds, or nothing.
+func FuzzUserPage(f *testing.F) {
+	const user = `{"id":"` + selfID + `","type":"user","metadata":{"createdDate":"2022-10-27T12:25:15Z"},"properties":{"firstname":"A","email":"alice@example.com","active":false}`
+	const keys = `"s3Keys":{"id":"` + selfID + `/s3keys","type":"collection","items":[{"id":"00e1","metadata":{"createdDate":"2022-10-27T12:25:15"},"properties":{"secretKey":"s","active":true}}]}`
+	f.Add(`{"id":"users","items":[`+user+`,"entities":{"owns":{"id":"o","type":"collection"},`+keys+`}}],"offset":0,"limit":100,"_links":{"self":"s"}}`, 0)
+	f.Add(`{"items":[`+user+`,"entities":{`+keys+`}},{"id":"2","properties":{"email":"b@example.com"}}],"offset":7,"_links":{"next":"n"}}`, 7)
+	f.Add(`{"items":[`+user+`,"entities":{"s3Keys":{"items":[{"id":"00e1","type":"s3key"}]}}}]}`, 0)
+	f.Add(`{"items":[`+user+`,"entities":{"s3Keys":{"items":[{"id":"00e1","properties":{"active":true}},{"id":"00e1","properties":{"active":true}}]}}}]}`, 0)
+	f.Add(`{"items":[`+user+`,"entities":{"s3Keys":[]}}]}`, 0)
+	f.Add(`{"items":[`+user+`},`+user+`}]}`, 0)
+	f.Add(`{"items":[`+strings.Repeat(`null,`, 99)+`null]}`, 0)
+	f.Add(`{"items":[],"offset":100}`, 100)
+	f.Add(`{"items":[]}`, -1)
+	f.Add(`{}`, 0)
+	f.Fuzz(func(t *testing.T, body string, offset int) {
+		page, err := listedClient(t, body).UserPage(t.Context(), offset)
+		if err != nil {
+			mustExplain(t, err, guard.Upstream)
+			if page.Users != nil || page.Next != 0 {
+				t.Errorf("a page and an error: %v", page)
+			}
+			return
+		}
+		var want struct {
+			Items []struct {
+				ID       string          `json:"id"`
+				Entities json.RawMessage `json:"entities"`
+			} `json:"items"`
+			Links struct {
+				Next string `json:"next"`
+			} `json:"_links"`
+		}
+		if err := json.Unmarshal([]byte(body), &want); err != nil || want.Items == nil || len(want.Items) != len(page.Users) {
+			t.Fatalf("%d users from %q: %v", len(page.Users), body, err)
+		}
+		wantNext := 0
+		if n := len(page.Users); n == 100 || n > 0 && want.Links.Next != "" {
+			wantNext = offset + n
+		}
+		if page.Next != wantNext || offset < 0 {
+			t.Errorf("the page after %d is at %d, want %d, from %q", offset, page.Next, wantNext, body)
+		}
+		users := make(map[string]bool)
+		for i, u := range page.Users {
+			if u.User.ID != want.Items[i].ID || u.User.Email == "" || users[u.User.ID] {
+				t.Errorf("a user without an address or an id of their own from %q", body)
+			}
+			users[u.User.ID] = true
+			wantNested(t, want.Items[i].Entities, u.Keys)
+		}
+	})
+}
+
+// wantNested checks the keys that were read of a user in whose entry those entities are: they are those that are nested
+// there, or they are those that were asked for.
+func wantNested(t *testing.T, entities json.RawMessage, got []guard.Key) {
+	t.Helper()
+	if len(got) == 1 && got[0].ID == "00ff" {
+		return
+	}
+	var nested struct {
+		S3Keys struct {
+			Items []struct {
+				ID         string `json:"id"`
+				Properties struct {
+					Active bool `json:"active"`
+				} `json:"properties"`
+			} `json:"items"`
+		} `json:"s3Keys"`
+	}
+	if err := json.Unmarshal(entities, &nested); err != nil || len(nested.S3Keys.Items) != len(got) {
+		t.Fatalf("keys %v from %s: %v", got, entities, err)
+	}
+	seen := make(map[string]bool)
+	for i, item := range nested.S3Keys.Items {
+		if got[i].ID != item.ID || got[i].Active != item.Properties.Active || item.ID == "" || seen[item.ID] {
+			t.Errorf("keys %v from %s", got, entities)
+		}
+		seen[item.ID] = true
+	}
+}
+
 // FuzzAdministers looks for the owner of the contract in arbitrary answers.
 func FuzzAdministers(f *testing.F) {
 	const owner = "owner@example.com"

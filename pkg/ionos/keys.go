@@ -11,8 +11,11 @@ import (
 
 // ListKeys returns the user's access keys, in the order in which IONOS lists them.
 func (c *Client) ListKeys(ctx context.Context, userID string) ([]guard.Key, error) {
-	op := listing(userID)
-	payload, err := c.keyList(ctx, op, userID)
+	return c.listKeys(ctx, listing(userID), userID)
+}
+
+func (c *Client) listKeys(ctx context.Context, op operation, userID string) ([]guard.Key, error) {
+	payload, err := c.askForKeys(ctx, op, userID)
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +26,7 @@ func (c *Client) ListKeys(ctx context.Context, userID string) ([]guard.Key, erro
 // list that user's buckets and for nothing else.
 func (c *Client) KeysWithSecrets(ctx context.Context, userID string) ([]guard.Credential, error) {
 	op := listing(userID)
-	payload, err := c.keyList(ctx, op, userID)
+	payload, err := c.askForKeys(ctx, op, userID)
 	if err != nil {
 		return nil, err
 	}
@@ -49,8 +52,8 @@ func listing(userID string) operation {
 	return operation{does: "list the access keys of user " + userID, missing: "user " + userID}
 }
 
-// keyList returns the answer that lists the user's access keys. It holds their secrets.
-func (c *Client) keyList(ctx context.Context, op operation, userID string) ([]byte, error) {
+// askForKeys returns the answer that lists the user's access keys. It holds their secrets.
+func (c *Client) askForKeys(ctx context.Context, op operation, userID string) ([]byte, error) {
 	if err := pathSafe("a user", userID); err != nil {
 		return nil, err
 	}

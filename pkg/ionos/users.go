@@ -3,19 +3,11 @@ package ionos
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	ionoscloud "github.com/ionos-cloud/sdk-go/v6"
 
 	"keyreeve/pkg/guard"
-)
-
-const (
-	// pageSize is the greatest number of users that IONOS lists at once.
-	pageSize = 100
-	// maxUsers is far more than a contract has: whoever goes on listing them will never come to an end.
-	maxUsers = 50_000
 )
 
 // FindUser returns the user with that e-mail address, which is compared without regard to case, or that UUID.
@@ -114,8 +106,8 @@ func (c *Client) ListUsers(ctx context.Context) ([]guard.User, error) {
 func (c *Client) eachUser(ctx context.Context, filter string, show func(guard.User) error) error {
 	op := operation{does: "list the users of the contract"}
 	seen := make(map[string]bool)
-	for offset := int32(0); ; {
-		page, err := c.userPage(ctx, op, filter, offset)
+	for offset := 0; ; {
+		page, err := c.askForUsers(ctx, op, offset, usersDepth, filter)
 		if err != nil {
 			return err
 		}
@@ -133,40 +125,16 @@ func (c *Client) eachUser(ctx context.Context, filter string, show func(guard.Us
 				return unreadable(op, err)
 			}
 		}
+		next := page.next(offset)
 		switch {
-		case len(page.Items) == 0 || len(page.Items) != pageSize && page.Links.Next == "":
+		case next == 0:
 			return nil
 		case len(seen) == before:
 			// What the other pages hold cannot be known, and "no such user" might be wrong.
 			return unreadable(op, errors.New("the same page of users again"))
-		case len(seen) > maxUsers:
-			return unreadable(op, fmt.Errorf("more than %d users", maxUsers))
 		}
-		// Where a page is longer than was asked for, the next one overlaps, which does no harm.
-		offset += int32(min(len(page.Items), pageSize))
+		offset = next
 	}
-}
-
-func (c *Client) userPage(ctx context.Context, op operation, filter string, offset int32) (userList, error) {
-	payload, err := c.call(ctx, op, func(ctx context.Context) (*ionoscloud.APIResponse, error) {
-		request := c.api.UserManagementApi.UmUsersGet(ctx).Limit(pageSize).Offset(offset)
-		if filter != "" {
-			request = request.Filter("email", filter)
-		}
-		_, resp, err := request.Execute()
-		return resp, err
-	})
-	if err != nil {
-		return userList{}, err
-	}
-	var page userList
-	if err := decode(op, payload, &page); err != nil {
-		return userList{}, err
-	}
-	if page.Items == nil {
-		return userList{}, unreadable(op, errors.New("no items in the list of users"))
-	}
-	return page, nil
 }
 
 // Administers reports whether the user is an administrator of the contract or its owner. Where Keyreeve's

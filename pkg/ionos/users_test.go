@@ -159,16 +159,19 @@ func TestListUsersDoesNotGuess(t *testing.T) {
 	}
 }
 
-// endless answers every call with a page of users who were not on any other.
+// endless answers every call with a page of users who were not on any other, and have no keys: a hundred thousand of
+// them, so that a client who never stops finds an end.
 func endless() http.HandlerFunc {
-	const pageSize = 100
+	const pageSize, pages = 100, 1000
 	page := 0
 	return func(w http.ResponseWriter, r *http.Request) {
 		items := make([]string, pageSize)
 		for i := range items {
-			items[i] = fmt.Sprintf(`{"id":"%d","properties":{"email":"a@example.com"}}`, page*pageSize+i)
+			items[i] = fmt.Sprintf(`{"id":"%d","properties":{"email":"a@example.com"},"entities":{"s3Keys":{"items":[]}}}`, page*pageSize+i)
 		}
-		page++
+		if page++; page > pages {
+			items = nil
+		}
 		answering(http.StatusOK, `{"items":[`+strings.Join(items, ",")+`],"_links":{"next":"n"}}`)(w, r)
 	}
 }
