@@ -120,7 +120,7 @@ func (c *Client) awaitTurn(ctx context.Context, op operation) *failure {
 	}
 	if !c.fits(ctx, wait) {
 		op.pace.giveBack()
-		return &failure{err: throttled(op, wait, errors.New("the rate limit that IONOS reported is used up"))}
+		return &failure{err: throttled(op, wait, errors.New("the rate limit that IONOS reported leaves no call for now"))}
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

@@ -53,8 +53,9 @@ type Client struct {
 	contract int64
 	logger   *slog.Logger
 	clock    func() time.Time
-	// reads is the pace of those who read the whole contract; a single read keeps to none.
-	reads, writes pace
+	writes   pace
+	// wholesale is the pace of the reads of a whole contract; a single read keeps to none.
+	wholesale pace
 }
 
 // New returns a client. It performs no I/O: whether IONOS accepts the credentials shows at the first call.
@@ -81,6 +82,8 @@ func New(cfg Config) (*Client, error) {
 		contract: contract,
 		logger:   logger,
 		clock:    cfg.Clock,
+		// Whoever reads the whole contract is in no hurry, and whoever switches off a leaver's keys is.
+		wholesale: pace{reserve: 0.25},
 	}, nil
 }
 

@@ -327,49 +327,65 @@ func FuzzRefusal(f *testing.F) {
 }
 
 // FuzzRateLimit reports arbitrary rate limits. Nonsense holds nobody up, and a limit that is used up is kept to: the
-// next write waits for its turn, or is told how long that would take.
+// next call waits for its turn, or is told how long that would take. Whoever reads all users leaves a quarter.
 func FuzzRateLimit(f *testing.F) {
 	f.Add("120", "50", "49")
 	f.Add("120", "50", "0")
+	f.Add("1150", "900", "225")
+	f.Add("1150", "900", "0")
 	f.Add("1", "1", "0")
 	f.Add("1", "0", "1")
 	f.Add("0", "0", "0")
 	f.Add("-60", "many", "99999999999999999999")
 	f.Add("2147483647", "2147483647", "2147483647")
+	f.Add("1", "2147483647", "0")
 	f.Fuzz(func(t *testing.T, limit, burst, remaining string) {
-		number := func(text string) (int64, bool) {
+		number := func(text string) (float64, bool) {
 			n, err := strconv.ParseInt(text, 10, 64)
-			return n, err == nil && 0 <= n && n < 1<<31 && !strings.ContainsAny(text, "+-_")
+			return float64(n), err == nil && 0 <= n && n < 1<<31 && !strings.ContainsAny(text, "+-_")
 		}
 		perMinute, known := number(limit)
 		atOnce, knownBurst := number(burst)
 		left, knownLeft := number(remaining)
 		known = known && knownBurst && knownLeft && perMinute > 0
-		synctest.Test(t, func(t *testing.T) {
-			client := clientOf(t, canned{http.StatusAccepted, http.Header{
-				"X-Ratelimit-Limit": {limit}, "X-Ratelimit-Burst": {burst}, "X-Ratelimit-Remaining": {remaining},
-			}, ""})
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-			defer cancel()
-			if err := client.SwitchKey(ctx, selfID, "00e1", true); err != nil {
-				t.Fatal(err)
+		for name, tc := range map[string]struct {
+			reserve float64
+			call    func(context.Context, *ionos.Client) error
+		}{
+			"write": {0, func(ctx context.Context, client *ionos.Client) error {
+				return client.SwitchKey(ctx, selfID, "00e1", true)
+			}},
+			"page": {0.25, func(ctx context.Context, client *ionos.Client) error {
+				_, err := client.UserPage(ctx, 0)
+				return err
+			}},
+		} {
+			var want time.Duration
+			if known {
+				turns := tc.reserve*atOnce - (min(left, atOnce) - 1)
+				want = time.Duration(min(max(0, turns/perMinute*60), 86_400) * float64(time.Second))
 			}
-			start := time.Now()
-			err := client.SwitchKey(ctx, selfID, "00e1", true)
-			waited := time.Since(start)
-			if err != nil {
-				mustExplain(t, err, guard.Throttled)
-				waited = guard.AsError(err).RetryAfter
-			}
-			var least, most time.Duration
-			if known && min(left, atOnce) == 0 {
-				turn := time.Minute / time.Duration(perMinute)
-				least, most = turn-time.Microsecond, turn+time.Microsecond
-			}
-			if waited < least || waited > most {
-				t.Errorf("%q a minute, %q at once, %q left: waited %s, want %s", limit, burst, remaining, waited, most)
-			}
-		})
+			synctest.Test(t, func(t *testing.T) {
+				client := clientOf(t, canned{http.StatusOK, http.Header{
+					"X-Ratelimit-Limit": {limit}, "X-Ratelimit-Burst": {burst}, "X-Ratelimit-Remaining": {remaining},
+				}, `{"items":[]}`})
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+				defer cancel()
+				if err := tc.call(ctx, client); err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				err := tc.call(ctx, client)
+				waited := time.Since(start)
+				if err != nil {
+					mustExplain(t, err, guard.Throttled)
+					waited = guard.AsError(err).RetryAfter
+				}
+				if waited < want-time.Microsecond || waited > want+time.Microsecond {
+					t.Errorf("%s: %q a minute, %q at once, %q left: waited %s, want %s", name, limit, burst, remaining, waited, want)
+				}
+			})
+		}
 	})
 }
 

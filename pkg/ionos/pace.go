@@ -9,11 +9,14 @@ import (
 
 // pace spreads calls so that they stay within the rate limit that IONOS reports with every answer: a bucket of a
 // burst of calls, refilled evenly. Writes and reads have a limit each, and so a pace each. The zero pace knows no
-// limit yet and holds nobody up. It waits for nobody either: callers do.
+// limit yet, holds nobody up and leaves nothing to others. It waits for nobody either: callers do.
 //
 // Where it cannot know, it takes the bucket to be emptier than it may be: that costs a moment, and the opposite
 // a refusal.
 type pace struct {
+	// reserve is the share of a burst that is left to whoever else calls IONOS, from 0 to 1.
+	reserve float64
+
 	mu sync.Mutex
 	// rate is how many calls a second are allowed; 0 where IONOS has not said.
 	rate, burst float64
@@ -27,6 +30,9 @@ type pace struct {
 	overlapping bool
 }
 
+// longestTurn is longer than anybody waits, and short enough to be counted in nanoseconds.
+const longestTurn = 24 * time.Hour
+
 // take claims the next turn and returns how long it is until then. Every take is followed by one answered or
 // giveBack.
 func (p *pace) take(now time.Time) time.Duration {
@@ -39,7 +45,8 @@ func (p *pace) take(now time.Time) time.Duration {
 	}
 	p.refill(now)
 	p.left--
-	return max(0, time.Duration(-p.left/p.rate*float64(time.Second)))
+	seconds := (p.reserve*p.burst - p.left) / p.rate
+	return time.Duration(min(max(0, seconds), longestTurn.Seconds()) * float64(time.Second))
 }
 
 // giveBack returns a turn that was not used.

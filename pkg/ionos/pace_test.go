@@ -2,7 +2,11 @@ package ionos_test
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -251,4 +255,159 @@ func TestNonsenseAboutTheRateLimitIsIgnored(t *testing.T) {
 			})
 		})
 	}
+}
+
+// watched notes how an API answers reads: how many of keys are under way at once, how few reads were left at times, and
+// how many were refused.
+type watched struct {
+	api http.Handler
+
+	mu                         sync.Mutex
+	atOnce, mostAtOnce         int
+	fewestLeft, reads, refused int
+}
+
+func (w *watched) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(r.URL.Path, "/s3keys") {
+		w.count(1)
+		defer w.count(-1)
+	}
+	recorder := httptest.NewRecorder()
+	w.api.ServeHTTP(recorder, r)
+	maps.Copy(answer.Header(), recorder.Header())
+	w.note(recorder)
+	answer.WriteHeader(recorder.Code)
+	_, _ = recorder.Body.WriteTo(answer)
+}
+
+func (w *watched) count(change int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.atOnce += change
+	w.mostAtOnce = max(w.mostAtOnce, w.atOnce)
+}
+
+func (w *watched) note(answer *httptest.ResponseRecorder) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	left, err := strconv.Atoi(answer.Header().Get("X-Ratelimit-Remaining"))
+	if err == nil && (w.reads == 0 || left < w.fewestLeft) {
+		w.fewestLeft = left
+	}
+	w.reads++
+	if answer.Code == http.StatusTooManyRequests {
+		w.refused++
+	}
+}
+
+// IONOS allows 1150 reads a minute and 900 at once, of which 225 are left to others: 10,101 reads take 491.8 seconds.
+func TestReadingAWholeContractUserByUser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := &ionostest.Server{Now: time.Now, Latency: 50 * time.Millisecond, Nesting: always(ionostest.NoKeys)}
+		want := populate(api, 10_000, threeEach)
+		seen := &watched{api: api}
+		client := newPipedClient(t, seen)
+		start := time.Now()
+		got, err := readContract(t.Context(), client)
+		wantKind(t, err, "")
+		wantContract(t, want, got)
+		if seen.reads > 10_101 || seen.refused > 0 || seen.mostAtOnce > 8 || seen.fewestLeft < 225 {
+			t.Errorf("%d reads, of which %d were refused, %d at once, %d left to others; want 10101, 0, 8 and 225",
+				seen.reads, seen.refused, seen.mostAtOnce, seen.fewestLeft)
+		}
+		if took := time.Since(start); took < 491*time.Second || took > 500*time.Second {
+			t.Errorf("took %s, want 492s", took)
+		}
+	})
+}
+
+func TestReadingAWholeContractHoldsNobodyElseUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := &ionostest.Server{Now: time.Now, Latency: 50 * time.Millisecond, Nesting: always(ionostest.NoKeys)}
+		users := populate(api, 1500, threeEach)
+		seen := &watched{api: api}
+		reader, other := newPipedClient(t, seen), newPipedClient(t, seen)
+		var all sync.WaitGroup
+		all.Go(func() {
+			_, err := readContract(t.Context(), reader)
+			wantKind(t, err, "")
+		})
+		// By then the reader waits for each turn.
+		time.Sleep(30 * time.Second)
+		start := time.Now()
+		for _, client := range []*ionos.Client{reader, other} {
+			for i := range 110 {
+				all.Go(func() {
+					_, err := client.ListKeys(t.Context(), users[i].User.ID)
+					wantKind(t, err, "")
+					if took := time.Since(start); took > time.Second {
+						t.Errorf("a single read took %s", took)
+					}
+				})
+			}
+		}
+		all.Wait()
+		if seen.refused > 0 || seen.fewestLeft > 30 {
+			t.Errorf("%d reads were refused, and %d left at times; want 0, and next to none", seen.refused, seen.fewestLeft)
+		}
+	})
+}
+
+func TestReserveOfReads(t *testing.T) {
+	turn := time.Minute / 1150
+	for remaining, want := range map[string]time.Duration{
+		"899": 0, "226": 0, "225": turn, "100": 126 * turn, "0": 226 * turn,
+	} {
+		t.Run(remaining, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client := newPipedClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("X-Ratelimit-Limit", "1150")
+					w.Header().Set("X-Ratelimit-Burst", "900")
+					w.Header().Set("X-Ratelimit-Remaining", remaining)
+					answering(http.StatusOK, `{"items":[]}`)(w, r)
+				}))
+				start := time.Now()
+				for range 2 {
+					if _, err := client.UserPage(t.Context(), 0); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if took := time.Since(start); took < want-time.Millisecond || took > want+time.Millisecond {
+					t.Errorf("the second page took %s, want %s", took, want)
+				}
+				// Single reads take what is left.
+				start = time.Now()
+				if _, err := client.ListKeys(t.Context(), selfID); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(start); took != 0 {
+					t.Errorf("a single read took %s", took)
+				}
+			})
+		})
+	}
+}
+
+func TestReadThatIsNotDueInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := &ionostest.Server{Now: time.Now, Reads: ionostest.Limit{PerMinute: 60, Burst: 40}, Nesting: always(ionostest.NoKeys)}
+		populate(api, 60, threeEach)
+		client := newPipedClient(t, api)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		start := time.Now()
+		page, err := client.UserPage(ctx, 0)
+		wantKind(t, err, guard.Throttled)
+		if wait := guard.AsError(err).RetryAfter; wait < 5*time.Second || wait > 6*time.Second || time.Since(start) > 5*time.Second {
+			t.Errorf("after %s the next try is said to be worth it in %s", time.Since(start), wait)
+		}
+		if page.Users != nil {
+			t.Errorf("%d users and an error", len(page.Users))
+		}
+		for i, call := range api.Calls() {
+			if call.Status == http.StatusTooManyRequests {
+				t.Errorf("call %d was over the limit", i+1)
+			}
+		}
+	})
 }

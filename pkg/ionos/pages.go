@@ -38,7 +38,7 @@ type UserPage struct {
 // No page knows of any other. A user whom IONOS moves from one page to another in the meantime, because somebody was
 // added or removed, may be on both or on none.
 func (c *Client) UserPage(ctx context.Context, offset int) (UserPage, error) {
-	op := operation{does: "list the users of the contract with their access keys", pace: &c.reads}
+	op := operation{does: "list the users of the contract with their access keys", pace: &c.wholesale}
 	list, err := c.askForUsers(ctx, op, offset, keysDepth, "")
 	if err != nil {
 		return UserPage{}, err
@@ -93,7 +93,7 @@ func (c *Client) addKeys(ctx context.Context, users []guard.UserKeys) error {
 		}
 		group.Go(func() error {
 			op := listing(users[i].User.ID)
-			op.pace = &c.reads
+			op.pace = &c.wholesale
 			keys, err := c.listKeys(ctx, op, users[i].User.ID)
 			if guard.KindOf(err) == guard.NotFound {
 				return nil
