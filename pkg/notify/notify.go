@@ -9,12 +9,10 @@ package notify
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"keyreeve/pkg/edge"
-	"keyreeve/pkg/guard"
 	"keyreeve/pkg/slackapi"
 )
 
@@ -38,16 +36,6 @@ type Queue struct {
 	Logger  *slog.Logger
 }
 
-const (
-	// sendingPatience bounds one post, with the search for whom it is for: three calls of Slack at most.
-	sendingPatience = 9 * time.Second
-	// answeringTime is what is left for the answer when everything else has ended.
-	answeringTime = 300 * time.Millisecond
-	// sendingTime is the least that must be left of the invocation's time to begin with a post: one that is cut off may
-	// have been posted, and would be posted again.
-	sendingTime = sendingPatience + rememberingPatience + answeringTime
-)
-
 // Invoke posts what people are to see of a batch of outcomes, and answers which messages to deliver again: those of which
 // something was not posted. What can never be posted so ends in the dead letters.
 func (q *Queue) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
@@ -63,76 +51,9 @@ func (q *Queue) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 
 // deliver returns an error at the place of each message that is to be delivered again.
 func (q *Queue) deliver(ctx context.Context, messages []events.SQSMessage) []error {
-	failures := make([]error, len(messages))
-	var all notices
-	for i, message := range messages {
-		outcome, err := edge.Shield(func() (guard.Finished, error) { return readOutcome([]byte(message.Body)) })
-		if err != nil {
-			failures[i] = edge.GiveUp(ctx, q.Logger, err, slog.String("message", message.MessageId))
-			continue
-		}
-		all.add(outcome, q.Channel, i)
-	}
-	posts := gather(q.unseen(ctx, all))
-	var told notices
-	for i, err := range q.sendAll(ctx, posts) {
-		if err == nil {
-			told = append(told, posts[i].notices...)
-			continue
-		}
-		for _, n := range posts[i].notices {
-			for _, place := range n.places {
-				failures[place] = err
-			}
-		}
-	}
-	q.remember(ctx, told)
-	return failures
-}
-
-// sendAll sends the posts, in order, and returns an error at the place of each that was not sent. It begins with no
-// further one when Slack wants no more calls or the time is short.
-func (q *Queue) sendAll(ctx context.Context, posts []post) []error {
-	sending, cancel := edge.Until(ctx, sendingTime)
-	defer cancel()
-	failures := make([]error, len(posts))
-	for i, p := range posts {
-		err := sending.Err()
-		if err == nil {
-			_, err = edge.Shield(func() (struct{}, error) { return struct{}{}, q.send(ctx, p) })
-		}
-		if err == nil {
-			continue
-		}
-		failures[i] = err
-		known := guard.AsError(err)
-		q.Logger.LogAttrs(ctx, slog.LevelError, "Slack did not get what people are to see; it comes again.",
-			slog.String("kind", string(known.Kind)), slog.Any("error", err), slog.String("remedy", known.Remedy),
-			slog.Bool("direct", p.owner != ""), slog.Any("requests", p.requests()), slog.Int("postsAfterIt", len(posts)-i-1))
-		if sending.Err() != nil || known.Kind == guard.Throttled {
-			for rest := i + 1; rest < len(posts); rest++ {
-				failures[rest] = failures[i]
-			}
-			break
-		}
-	}
-	return failures
-}
-
-// send sends one post. An owner who is nobody in Slack, or whose account there is not a person's of this organization, is
-// told nothing.
-func (q *Queue) send(ctx context.Context, p post) error {
-	ctx, cancel := context.WithTimeout(ctx, sendingPatience)
-	defer cancel()
-	if p.owner == "" {
-		return q.Slack.Post(ctx, q.Channel, p.message())
-	}
-	owner, err := q.Slack.FindByEmail(ctx, p.owner)
-	if guard.KindOf(err) == guard.NotFound || err == nil && (owner.Deleted || owner.Bot || owner.Stranger) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return q.Slack.Post(ctx, owner.ID, p.message())
+	b := &batch{queue: q, failures: make([]error, len(messages))}
+	all := b.read(ctx, messages)
+	b.sendAll(ctx, gather(q.unseen(ctx, all)))
+	q.remember(ctx, b.told)
+	return b.failures
 }
