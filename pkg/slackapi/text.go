@@ -3,6 +3,7 @@ package slackapi
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -13,6 +14,20 @@ import (
 
 // Section is a block of text in mrkdwn.
 func Section(text string) slack.Block { return slack.NewSectionBlock(markdown(text), nil, nil) }
+
+// Sections are blocks of lines in mrkdwn, as few as these fit into, and no line divided. A line may take up to 2900
+// characters.
+func Sections(lines []string) []slack.Block {
+	var blocks []slack.Block
+	text := ""
+	for _, line := range lines {
+		if text != "" && length(text)+length("\n"+line) > maxSection {
+			blocks, text = append(blocks, Section(text)), ""
+		}
+		text = strings.TrimPrefix(text+"\n"+line, "\n")
+	}
+	return append(blocks, Section(text))
+}
 
 // Context is a block of text in mrkdwn, smaller and paler than a section.
 func Context(text string) slack.Block { return slack.NewContextBlock("", markdown(text)) }
@@ -79,12 +94,32 @@ func length(s string) int {
 }
 
 // Code returns s in a fixed width, to be copied. A backtick would end it, and becomes an apostrophe.
-func Code(s string) string { return "`" + Escape(strings.ReplaceAll(s, "`", "'")) + "`" }
+func Code(s string) string { return code(s, math.MaxInt) }
+
+// code is [Code], cut so that what stands between the backticks takes no more than so many characters.
+func code(s string, most int) string { return "`" + clip(strings.ReplaceAll(s, "`", "'"), most) + "`" }
 
 // Mention returns what calls the user with the id by name.
 func Mention(userID string) string { return "<@" + userID + ">" }
 
-// When returns a time as each reader's own clock shows it, and in UTC where that cannot be shown.
+// When returns a time as each reader's own clock shows it, and in UTC where that cannot be shown, as times before 1970
+// cannot.
 func When(t time.Time) string {
-	return fmt.Sprintf("<!date^%d^{date_short_pretty} {time}|%s>", t.Unix(), t.UTC().Format("2006-01-02 15:04 UTC"))
+	inUTC := t.UTC().Format("2006-01-02 15:04 UTC")
+	if t.Unix() < 0 {
+		return inUTC
+	}
+	return fmt.Sprintf("<!date^%d^{date_short_pretty} {time}|%s>", t.Unix(), inUTC)
+}
+
+// Link returns what opens the address under the name, or the address itself as code where it is not one of the web that
+// can stand as it is in a link.
+func Link(address, name string) string {
+	const longest = 2000
+	web := regexp.MustCompile(`^https?://[!-;=?-{}~]+$`) // printable, without < and > and |
+	escaped := Escape(address)
+	if !web.MatchString(address) || length(escaped) > longest {
+		return code(address, maxName)
+	}
+	return "<" + escaped + "|" + Escape(name) + ">"
 }
