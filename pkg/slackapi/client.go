@@ -1,5 +1,5 @@
-// Package slackapi is how Keyreeve calls Slack, and how the outcome of a request reads there. It is used by the packages
-// that talk to people in Slack, and knows nothing of them.
+// Package slackapi is how Keyreeve calls Slack, and how outcomes of requests, sweeps and warnings read there. It is used by
+// the packages that talk to people in Slack, and knows nothing of them.
 package slackapi
 
 import (

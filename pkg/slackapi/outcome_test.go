@@ -22,7 +22,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	flag.Bool("update", false, "write testdata/outcome anew")
+	flag.Bool("update", false, "write testdata anew")
 	flag.Parse()
 	os.Exit(m.Run())
 }
@@ -194,36 +194,51 @@ func TestOutcome(t *testing.T) {
 	for name, f := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := rendered(t, slackapi.Outcome(f))
-			golden := filepath.Join("testdata", "outcome", name+".json")
-			if flag.Lookup("update").Value.String() == "true" {
-				if err := os.WriteFile(golden, got, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
+			looks(t, "outcome", name, slackapi.Outcome(f))
 		})
+	}
+}
+
+// looks compares the message as it is sent with the golden file of that name.
+func looks(t *testing.T, folder, name string, m slackapi.Message) {
+	t.Helper()
+	got := rendered(t, m)
+	golden := filepath.Join("testdata", folder, name+".json")
+	if flag.Lookup("update").Value.String() == "true" {
+		if err := os.WriteFile(golden, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
 // A golden file that no test reads would go on showing what nobody sees any more.
 func TestEveryGoldenFileIsRead(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob(filepath.Join("testdata", "outcome", "*.json"))
+	files, err := filepath.Glob(filepath.Join("testdata", "*", "*.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".json")
-		_, isTold := told()[name]
-		_, isRefusal := refusals()[guard.Rule(strings.TrimPrefix(name, "refused_"))]
-		if !isTold && !isRefusal {
+		folder, name := filepath.Base(filepath.Dir(file)), strings.TrimSuffix(filepath.Base(file), ".json")
+		read := false
+		switch folder {
+		case "outcome":
+			_, isTold := told()[name]
+			_, isRefusal := refusals()[guard.Rule(strings.TrimPrefix(name, "refused_"))]
+			read = isTold || isRefusal
+		case "sweep":
+			_, read = sweeps()[name]
+		case "warning":
+			_, read = warnings()[name]
+		}
+		if !read {
 			t.Errorf("nothing looks like %s", file)
 		}
 	}
