@@ -36,12 +36,12 @@ type batch struct {
 func (b *batch) read(ctx context.Context, messages []events.SQSMessage) notices {
 	var all notices
 	for i, message := range messages {
-		outcome, err := edge.Shield(func() (guard.Finished, error) { return readOutcome([]byte(message.Body)) })
+		e, err := edge.Shield(func() (event, error) { return readEvent([]byte(message.Body)) })
 		if err != nil {
 			b.failures[i] = edge.GiveUp(ctx, b.queue.Logger, err, slog.String("message", message.MessageId))
 			continue
 		}
-		all.add(outcome, b.queue.Channel, i)
+		all.add(e, b.queue.Channel, i)
 	}
 	return all
 }
@@ -67,7 +67,7 @@ func (b *batch) sendAll(ctx context.Context, posts []post) {
 		known := guard.AsError(err)
 		b.queue.Logger.LogAttrs(ctx, slog.LevelError, "Slack did not get what people are to see; it comes again.",
 			slog.String("kind", string(known.Kind)), slog.Any("error", err), slog.String("remedy", known.Remedy),
-			slog.Bool("direct", p.owner != ""), slog.Any("requests", p.requests()), slog.Int("postsAfterIt", len(posts)-i-1))
+			slog.Bool("direct", p.owner != ""), slog.Any("ids", p.ids()), slog.Int("postsAfterIt", len(posts)-i-1))
 		if sending.Err() != nil || known.Kind == guard.Throttled {
 			b.halt = err
 		}

@@ -11,8 +11,8 @@ import (
 	"keyreeve/pkg/guard"
 )
 
-// FuzzQueue hands over arbitrary messages, alone and six times in a batch with different ids, which make a digest. Each is
-// read or comes again, and whatever was read, Slack takes.
+// FuzzQueue hands over arbitrary messages: alone, and an outcome six times in a batch with different ids, which make a
+// digest. Each is read or comes again, and whatever was read, Slack takes.
 func FuzzQueue(f *testing.F) {
 	for _, outcome := range append(mixed(), leaver(1), warned(guard.UnmappedUser), outcome("r1", "alice@example.com", changed("00a1"))) {
 		f.Add(body(f, outcome))
@@ -21,6 +21,9 @@ func FuzzQueue(f *testing.F) {
 	f.Add(event("keyreeve", "Key Operation Finished", `{"keys":[{"outcome":"changed"}],"action":"delete"}`))
 	f.Add(event("keyreeve", "Key Operation Finished", `{"warnings":[{}],"occurredAt":"0000-01-01T00:00:00+01:00"}`))
 	f.Add(`{"source":"keyreeve","detail-type":"Key Operation Finished"}`)
+	f.Add(swept(f, sweep("s1")))
+	f.Add(swept(f, stopped("s1")))
+	f.Add(event("keyreeve", "Key Sweep Stopped", `{"id":"s1","startedAt":"0001-01-01T00:00:01Z","keys":-1,"stopped":{},"policies":[{"wait":1}],"report":"http://|"}`))
 	f.Fuzz(func(t *testing.T, message string) {
 		slack := newSlack(noon)
 		queue := newQueue(newClient("", straight{slack}), new(forgetful), noon, new(edgetest.Log))
@@ -28,15 +31,24 @@ func FuzzQueue(f *testing.F) {
 			t.Errorf("%q comes again, and was told: %+v", message, slack.Shown())
 		}
 		var envelope events.EventBridgeEvent
-		var outcome guard.Finished
-		if json.Unmarshal([]byte(message), &envelope) == nil && json.Unmarshal(envelope.Detail, &outcome) == nil {
-			six := many(6, func(i int) guard.Finished { return with(outcome, func(f *guard.Finished) { f.ID = fmt.Sprint(i) }) })
-			if _, err := json.Marshal(outcome); err == nil {
-				deliver(t.Context(), t, queue, bodies(t, six)...)
-			}
+		if json.Unmarshal([]byte(message), &envelope) == nil {
+			deliver(t.Context(), t, queue, sixOutcomes(t, envelope.Detail)...)
 		}
 		if len(slack.Refused()) > 0 {
 			t.Errorf("Slack refuses %q: %v", message, slack.Refused())
 		}
 	})
+}
+
+// sixOutcomes are messages with the outcome that the detail holds, none where it holds none.
+func sixOutcomes(t *testing.T, detail []byte) []string {
+	t.Helper()
+	var outcome guard.Finished
+	if json.Unmarshal(detail, &outcome) != nil {
+		return nil
+	}
+	if _, err := json.Marshal(outcome); err != nil {
+		return nil
+	}
+	return bodies(t, many(6, func(i int) guard.Finished { return with(outcome, func(f *guard.Finished) { f.ID = fmt.Sprint(i) }) }))
 }

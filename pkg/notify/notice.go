@@ -3,30 +3,49 @@ package notify
 import (
 	"crypto/sha256"
 	"fmt"
+	"strings"
 
 	"keyreeve/pkg/guard"
 )
 
-// notice is one outcome for one audience.
+// notice is one event for one audience.
 type notice struct {
+	event
+
 	// owner is the e-mail address of whom it is for; empty: the channel.
-	owner   string
-	outcome guard.Finished
-	digest  string
-	// places are those of the messages in the batch that hold the outcome: several where it was delivered several times.
+	owner string
+	// digest is the same for the same notice.
+	digest string
+	// places are those of the messages in the batch that hold it: several where it was delivered several times.
 	places []int
+}
+
+// id is that of the request, or of the sweep.
+func (n *notice) id() string {
+	if n.sweep != nil {
+		return n.sweep.ID
+	}
+	return n.outcome.ID
 }
 
 // notices are those of a batch, in the order of its messages, each once.
 type notices []*notice
 
-// add takes an outcome from the message at that place of the batch, for all whom it is for.
-func (n *notices) add(outcome guard.Finished, channel string, place int) {
-	if channel != "" && forChannel(outcome) {
-		n.put(&notice{outcome: outcome, digest: digestFor(channel, outcome), places: []int{place}})
-	}
-	if owner := ownerToTell(outcome); owner != "" {
-		n.put(&notice{owner: owner, outcome: outcome, digest: digestFor(owner, outcome), places: []int{place}})
+// add takes an outcome or a sweep from the message at that place of the batch, for all whom it is for.
+func (n *notices) add(e event, channel string, place int) {
+	switch {
+	case e.outcome != nil:
+		if channel != "" && forChannel(*e.outcome) {
+			n.put(&notice{event: e, digest: digestFor(channel, e.outcome.Fingerprint()), places: []int{place}})
+		}
+		if owner := ownerToTell(*e.outcome); owner != "" {
+			n.put(&notice{event: e, owner: owner, digest: digestFor(owner, e.outcome.Fingerprint()), places: []int{place}})
+		}
+	case e.sweep != nil:
+		if channel != "" {
+			said := fmt.Sprintf("sweep %q, stopped: %t", e.sweep.ID, e.sweep.Stopped != nil)
+			n.put(&notice{event: e, digest: digestFor(channel, said), places: []int{place}})
+		}
 	}
 }
 
@@ -40,7 +59,22 @@ func (n *notices) put(next *notice) {
 	*n = append(*n, next)
 }
 
-// digestFor is the same for the same outcome told to the same audience.
-func digestFor(audience string, f guard.Finished) string {
-	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "notice for %q: %s", audience, f.Fingerprint())))
+// digestFor is the same for the same said to the same audience.
+func digestFor(audience, said string) string {
+	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "notice for %q: %s", audience, said)))
+}
+
+// forChannel reports whether the channel is to see the outcome. Who asks for a dry run gets its result and nobody else
+// cares; that of a system shows what it would do if it were let.
+func forChannel(f guard.Finished) bool {
+	return f.Noteworthy() && (!f.DryRun || !f.Actor.Person())
+}
+
+// ownerToTell returns the e-mail address of the owner of keys that were changed, unless they know: because they asked for
+// it, or because they left, which people tell them. It is empty where nobody is to be told.
+func ownerToTell(f guard.Finished) string {
+	if f.DryRun || f.Offboarding || !f.OffboardedAt.IsZero() || !f.Any(guard.Changed) || strings.EqualFold(f.Actor.Email, f.User.Email) {
+		return ""
+	}
+	return strings.ToLower(f.User.Email)
 }

@@ -1,8 +1,8 @@
-// Package notify tells people in Slack what became of requests: a channel sees every change, refusal and failure, and
-// whose keys were changed gets a direct message.
+// Package notify tells people in Slack what became of requests and of sweeps: a channel sees every change, refusal and
+// failure, and what each sweep found; whose keys were changed gets a direct message.
 //
-// It stands at the end of the flow. Outcomes come from the bus by way of a queue, which gathers them for some seconds, so
-// that many at once become one message. Nobody is told the same twice, as far as the memory can help it: what could not be
+// It stands at the end of the flow. Events come from the bus by way of a queue, which gathers them for some seconds, so
+// that many at once become few messages. Nobody is told the same twice, as far as the memory can help it: what could not be
 // posted comes again, and so does what EventBridge and SQS deliver more than once.
 package notify
 
@@ -24,10 +24,10 @@ type Slack interface {
 	FindByEmail(ctx context.Context, email string) (slackapi.User, error)
 }
 
-// Queue is the lambda.Handler of the SQS queue to which a rule of EventBridge sends outcomes. All fields must be set, but
+// Queue is the lambda.Handler of the SQS queue to which a rule of EventBridge sends outcomes and sweeps. All fields must be set, but
 // for Slack and Channel.
 type Queue struct {
-	// Slack may be nil: then nobody wants notices, and every outcome is done with.
+	// Slack may be nil: then nobody wants notices, and every event is done with.
 	Slack Slack
 	// Channel is the id of the channel that sees what happens; empty: only the owners of keys are told.
 	Channel string
@@ -36,7 +36,7 @@ type Queue struct {
 	Logger  *slog.Logger
 }
 
-// Invoke posts what people are to see of a batch of outcomes, and answers which messages to deliver again: those of which
+// Invoke posts what people are to see of a batch of events, and answers which messages to deliver again: those of which
 // something was not posted. What can never be posted so ends in the dead letters.
 func (q *Queue) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if q.Slack == nil {

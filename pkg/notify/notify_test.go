@@ -200,12 +200,17 @@ func TestUnreadable(t *testing.T) {
 	tests := map[string]struct{ body, says string }{
 		"no JSON":             {`deactivated`, "is not valid JSON"},
 		"no object":           {`[]`, "it must be an object"},
-		"no event":            {`{}`, "is no outcome of a request"},
+		"no event":            {`{}`, "is none that people are told of"},
 		"no detail":           {`{"source":"keyreeve","detail-type":"Key Operation Finished"}`, "is not valid JSON"},
 		"null":                {event("keyreeve", "Key Operation Finished", `null`), "neither keys nor warnings"},
 		"empty":               {event("keyreeve", "Key Operation Finished", `{}`), "neither keys nor warnings"},
 		"a request":           {event("keyreeve", "Key Operation Requested", `{"action":"deactivate","user":"alice@example.com"}`), "It is Key Operation Requested of keyreeve."},
 		"of somebody else":    {event("com.example.hr", "Key Operation Finished", `{"id":"r1","keys":[{"id":"00e1","outcome":"changed"}]}`), "of com.example.hr."},
+		"no sweep":            {event("keyreeve", "Key Sweep Finished", `{}`), "no sweep with an id and a start"},
+		"a sweep of no time":  {event("keyreeve", "Key Sweep Finished", `{"id":"s1"}`), "no sweep with an id and a start"},
+		"a sweep of no id":    {event("keyreeve", "Key Sweep Finished", `{"startedAt":"2026-11-23T11:00:00Z"}`), "no sweep with an id and a start"},
+		"a stop without one":  {event("keyreeve", "Key Sweep Stopped", `{"id":"s1","startedAt":"2026-11-23T11:00:00Z"}`), "do not agree"},
+		"a stop that is none": {event("keyreeve", "Key Sweep Finished", `{"id":"s1","startedAt":"2026-11-23T11:00:00Z","stopped":{}}`), "do not agree"},
 		"another shape":       {detail(`"keys":{},`), "keys must be a list"},
 		"an outcome of no":    {detail(`"keys":[{"id":"00e1","outcome":"vanished","active":false}],`), "the outcome vanished"},
 		"an action of nobody": {strings.Replace(detail(`"keys":[{"id":"00e1","outcome":"changed","active":false}],`), "deactivate", "rotate", 1), "the action rotate"},
@@ -268,7 +273,7 @@ func TestSlackFails(t *testing.T) {
 		says     []string
 	}{
 		"not at all":                        {0, 0, nil, []string{}, 8, nil},
-		"down for the first line":           {1, 1, status(503), []string{"0"}, 8, []string{"upstream", "Try again later", `"requests":["r0"]`}},
+		"down for the first line":           {1, 1, status(503), []string{"0"}, 8, []string{"upstream", "Try again later", `"ids":["r0"]`}},
 		"down for the second line":          {2, 2, status(503), []string{"1"}, 8, nil},
 		"down for a search":                 {4, 4, status(503), []string{"0"}, 7, []string{`"direct":true`}},
 		"down for the workspace":            {5, 5, status(503), []string{"0"}, 8, nil},

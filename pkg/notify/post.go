@@ -10,7 +10,7 @@ import (
 // maxLines is how many outcomes of a batch the channel sees one by one. More become a digest.
 const maxLines = 5
 
-// post is one message in Slack, and the notices that are told by it.
+// post is one message in Slack, and the notices that are told by it, which are all of one kind.
 type post struct {
 	// owner is the e-mail address of whom it is for; empty: the channel.
 	owner   string
@@ -19,53 +19,63 @@ type post struct {
 
 // gather makes posts of notices: those for the channel first, and then one for each owner.
 func gather(all notices) []post {
-	var lines notices
-	var owners []post
+	var sweeps, lines notices
+	var letters []post
 	for _, n := range all {
-		i := slices.IndexFunc(owners, func(p post) bool { return p.owner == n.owner })
+		i := slices.IndexFunc(letters, func(p post) bool { return p.owner == n.owner })
 		switch {
+		case n.sweep != nil:
+			sweeps = append(sweeps, n)
 		case n.owner == "":
 			lines = append(lines, n)
 		case i >= 0:
-			owners[i].notices = append(owners[i].notices, n)
+			letters[i].notices = append(letters[i].notices, n)
 		default:
-			owners = append(owners, post{owner: n.owner, notices: notices{n}})
+			letters = append(letters, post{owner: n.owner, notices: notices{n}})
 		}
 	}
-	if len(lines) > maxLines {
-		return append([]post{{notices: lines}}, owners...)
+	return slices.Concat(inChannel(sweeps, 1), inChannel(lines, len(lines)), letters)
+}
+
+// inChannel makes posts for the channel: one each for a few notices, else so many together.
+func inChannel(all notices, together int) []post {
+	if len(all) <= maxLines {
+		together = 1
 	}
 	var posts []post
-	for _, n := range lines {
-		posts = append(posts, post{notices: notices{n}})
+	for some := range slices.Chunk(all, together) {
+		posts = append(posts, post{notices: some})
 	}
-	return append(posts, owners...)
+	return posts
 }
 
 func (p post) outcomes() []guard.Finished {
 	outcomes := make([]guard.Finished, len(p.notices))
 	for i, n := range p.notices {
-		outcomes[i] = n.outcome
+		outcomes[i] = *n.outcome
 	}
 	return outcomes
 }
 
-// requests returns the ids of the requests that the post is about.
-func (p post) requests() []string {
+// ids returns the ids of the requests, or of the sweeps, that the post is about.
+func (p post) ids() []string {
 	ids := make([]string, len(p.notices))
 	for i, n := range p.notices {
-		ids[i] = n.outcome.ID
+		ids[i] = n.id()
 	}
 	return ids
 }
 
 func (p post) message() slackapi.Message {
+	first := p.notices[0]
 	switch {
+	case first.sweep != nil:
+		return slackapi.Sweep(*first.sweep)
 	case p.owner != "":
 		return letter(p.outcomes())
 	case len(p.notices) > 1:
 		return digest(p.outcomes())
 	default:
-		return slackapi.Outcome(p.notices[0].outcome)
+		return slackapi.Outcome(*first.outcome)
 	}
 }
