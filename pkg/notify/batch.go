@@ -9,6 +9,7 @@ import (
 
 	"keyreeve/pkg/edge"
 	"keyreeve/pkg/guard"
+	"keyreeve/pkg/slackapi"
 )
 
 const (
@@ -18,7 +19,7 @@ const (
 	answeringTime = 300 * time.Millisecond
 	// sendingTime is the least that must be left of the invocation's time to begin with a post: one that is cut off may
 	// have been posted, and would be posted again.
-	sendingTime = sendingPatience + rememberingPatience + answeringTime
+	sendingTime = sendingPatience + recordingPatience + rememberingPatience + answeringTime
 )
 
 // batch is what becomes of the messages that came together.
@@ -26,24 +27,28 @@ type batch struct {
 	queue *Queue
 	// failures has an error at the place of each message that is to be delivered again.
 	failures []error
-	// told are the notices that were posted.
+	// told are the notices, but for warnings, of which whoever can be told has been.
 	told notices
+	// unreached are the warnings whose owners are nobody in Slack.
+	unreached notices
 	// halt is why no further post is begun with: Slack wants no more calls, or the time is short.
 	halt error
 }
 
 // read returns what the messages hold. One that cannot be read has failed.
-func (b *batch) read(ctx context.Context, messages []events.SQSMessage) notices {
-	var all notices
+func (b *batch) read(ctx context.Context, messages []events.SQSMessage) (news, warnings notices) {
 	for i, message := range messages {
 		e, err := edge.Shield(func() (event, error) { return readEvent([]byte(message.Body)) })
-		if err != nil {
+		switch {
+		case err != nil:
 			b.failures[i] = edge.GiveUp(ctx, b.queue.Logger, err, slog.String("message", message.MessageId))
-			continue
+		case e.warning != nil:
+			warnings.warn(*e.warning, i)
+		default:
+			news.add(e, b.queue.Channel, i)
 		}
-		all.add(e, b.queue.Channel, i)
 	}
-	return all
+	return news, warnings
 }
 
 // sendAll sends the posts, in order, until there is a reason to halt.
@@ -55,12 +60,12 @@ func (b *batch) sendAll(ctx context.Context, posts []post) {
 			b.fail(b.halt, p.notices...)
 			continue
 		}
-		err := sending.Err()
+		reached, err := false, sending.Err()
 		if err == nil {
-			_, err = edge.Shield(func() (struct{}, error) { return struct{}{}, b.queue.send(ctx, p) })
+			reached, err = edge.Shield(func() (bool, error) { return b.queue.send(ctx, p) })
 		}
 		if err == nil {
-			b.told = append(b.told, p.notices...)
+			b.done(ctx, p, reached)
 			continue
 		}
 		b.fail(err, p.notices...)
@@ -74,6 +79,30 @@ func (b *batch) sendAll(ctx context.Context, posts []post) {
 	}
 }
 
+// done sees to what follows from a post that reached somebody, or whose owner is nobody in Slack.
+func (b *batch) done(ctx context.Context, p post, reached bool) {
+	switch {
+	case !p.warns():
+		b.told = append(b.told, p.notices...)
+	case reached:
+		b.record(ctx, p.notices)
+	default:
+		b.unreached = append(b.unreached, p.notices...)
+	}
+}
+
+// passOn tells the channel of the warnings whose owners could not be reached. Without a channel nobody is warned.
+func (b *batch) passOn(ctx context.Context) {
+	if b.queue.Channel != "" {
+		b.sendAll(ctx, inChannel(b.unreached, slackapi.MaxPassedOn))
+		return
+	}
+	for _, n := range b.unreached {
+		b.queue.Logger.LogAttrs(ctx, slog.LevelWarn, "The owner of keys is nobody in Slack, and there is no channel: nobody was warned.",
+			slog.String("user", n.warning.User.ID), slog.String("sweep", n.warning.SweepID))
+	}
+}
+
 // fail has the messages delivered again that hold the notices.
 func (b *batch) fail(err error, failed ...*notice) {
 	for _, n := range failed {
@@ -83,20 +112,20 @@ func (b *batch) fail(err error, failed ...*notice) {
 	}
 }
 
-// send sends one post. An owner who is nobody in Slack, or whose account there is not a person's of this organization, is
-// told nothing.
-func (q *Queue) send(ctx context.Context, p post) error {
+// send sends one post and reports whether it reached somebody: an owner may be nobody in Slack, or have an account there
+// that is not a person's of this organization.
+func (q *Queue) send(ctx context.Context, p post) (reached bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sendingPatience)
 	defer cancel()
 	if p.owner == "" {
-		return q.Slack.Post(ctx, q.Channel, p.message())
+		return true, q.Slack.Post(ctx, q.Channel, p.message())
 	}
 	owner, err := q.Slack.FindByEmail(ctx, p.owner)
 	if guard.KindOf(err) == guard.NotFound || err == nil && (owner.Deleted || owner.Bot || owner.Stranger) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	return q.Slack.Post(ctx, owner.ID, p.message())
+	return true, q.Slack.Post(ctx, owner.ID, p.message())
 }

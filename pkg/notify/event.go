@@ -15,12 +15,14 @@ const (
 	detailFinished = "Key Operation Finished"
 	detailSwept    = "Key Sweep Finished"
 	detailStopped  = "Key Sweep Stopped"
+	detailWarn     = "Key Warning Due"
 )
 
 // event is what a message holds: one of these is set.
 type event struct {
 	outcome *guard.Finished
 	sweep   *guard.Sweep
+	warning *guard.OwnerWarning
 }
 
 // readEvent reads the event in a message. Members that are not known are left alone, so that the functions that announce may
@@ -38,6 +40,9 @@ func readEvent(body []byte) (event, error) {
 		case detailSwept, detailStopped:
 			sweep, err := readSweep(envelope.Detail, envelope.DetailType == detailStopped)
 			return event{sweep: &sweep}, err
+		case detailWarn:
+			warning, err := readWarning(envelope.Detail)
+			return event{warning: &warning}, err
 		}
 	}
 	return event{}, unreadable("It is " + edge.Clip(envelope.DetailType) + " of " + edge.Clip(envelope.Source) + ".")
@@ -76,9 +81,22 @@ func readSweep(detail []byte, stopped bool) (sweep guard.Sweep, err error) {
 	return sweep, nil
 }
 
+func readWarning(detail []byte) (warning guard.OwnerWarning, err error) {
+	if err := edge.DecodeEnvelope(detail, &warning); err != nil {
+		return warning, err
+	}
+	if warning.User.ID == "" || len(warning.Keys) == 0 {
+		return warning, unreadable("It holds no user with keys.")
+	}
+	if slices.ContainsFunc(warning.Keys, func(k guard.AgingKey) bool { return k.ID == "" || k.DeactivateAfter.IsZero() }) {
+		return warning, unreadable("It holds a key without an id, or without the time from which it may be switched off.")
+	}
+	return warning, nil
+}
+
 func unreadable(why string) error {
 	return &guard.Error{
 		Kind: guard.Invalid, Message: "The event is none that people are told of. " + why,
-		Remedy: "Let the rule send only events of the types " + detailFinished + ", " + detailSwept + " and " + detailStopped + ".",
+		Remedy: "Let the rule send only events of the types " + detailFinished + ", " + detailSwept + ", " + detailStopped + " and " + detailWarn + ".",
 	}
 }

@@ -12,9 +12,9 @@ import (
 type notice struct {
 	event
 
-	// owner is the e-mail address of whom it is for; empty: the channel.
+	// owner is the e-mail address of whom it is for; empty: the channel, or of a warning that nobody knows the address.
 	owner string
-	// digest is the same for the same notice.
+	// digest is the same for the same notice. A warning has none: whether its keys were warned of, the ledger knows.
 	digest string
 	// places are those of the messages in the batch that hold it: several where it was delivered several times.
 	places []int
@@ -22,10 +22,14 @@ type notice struct {
 
 // id is that of the request, or of the sweep.
 func (n *notice) id() string {
-	if n.sweep != nil {
+	switch {
+	case n.outcome != nil:
+		return n.outcome.ID
+	case n.sweep != nil:
 		return n.sweep.ID
+	default:
+		return n.warning.SweepID
 	}
-	return n.outcome.ID
 }
 
 // notices are those of a batch, in the order of its messages, each once.

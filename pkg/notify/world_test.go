@@ -37,10 +37,11 @@ const bot = "xoxb-only-for-tests"
 
 // world is the function with all that stands around it: the real client before a stand-in for Slack, and the real ledger.
 type world struct {
-	queue *notify.Queue
-	slack *slacktest.Slack
-	log   edgetest.Log
-	now   time.Time
+	queue    *notify.Queue
+	slack    *slacktest.Slack
+	warnings *noted
+	log      edgetest.Log
+	now      time.Time
 	// fault answers a call of Slack by its number, from 1, where it returns true. May be nil.
 	fault func(call int, w http.ResponseWriter) bool
 
@@ -71,6 +72,8 @@ func newWorld(t *testing.T) *world {
 	transport := new(http.Transport)
 	t.Cleanup(transport.CloseIdleConnections)
 	w.queue = newQueue(newClient(server.URL, transport), memory, w.clock, &w.log)
+	w.warnings = &noted{}
+	w.queue.Warnings = w.warnings
 	return w
 }
 
@@ -81,7 +84,7 @@ func newClient(endpoint string, transport http.RoundTripper) *slackapi.Client {
 func newQueue(slack notify.Slack, memory edge.Memory, clock func() time.Time, log *edgetest.Log) *notify.Queue {
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	repeats := edge.Repeats{Memory: memory, For: 24 * time.Hour, Clock: clock, Logger: logger}
-	return &notify.Queue{Slack: slack, Channel: channel, Repeats: repeats, Logger: logger}
+	return &notify.Queue{Slack: slack, Channel: channel, Repeats: repeats, Warnings: new(forgetful), Clock: clock, Logger: logger}
 }
 
 func (w *world) clock() time.Time { return w.now }
@@ -242,3 +245,29 @@ type forgetful struct{}
 func (*forgetful) Seen(context.Context, string) (bool, error) { return false, nil }
 
 func (*forgetful) Remember(context.Context, string, time.Time) error { return nil }
+
+func (*forgetful) WarningsOf(context.Context, []string) (map[string]guard.KeyWarnings, error) {
+	return nil, nil
+}
+
+func (*forgetful) RecordWarnings(context.Context, string, []string, time.Time) error { return nil }
+
+// noted is the memory of warnings.
+type noted struct{ of map[string]guard.KeyWarnings }
+
+func (m *noted) WarningsOf(context.Context, []string) (map[string]guard.KeyWarnings, error) {
+	return m.of, nil
+}
+
+func (m *noted) RecordWarnings(_ context.Context, user string, keys []string, at time.Time) error {
+	if m.of == nil {
+		m.of = map[string]guard.KeyWarnings{}
+	}
+	if m.of[user] == nil {
+		m.of[user] = guard.KeyWarnings{}
+	}
+	for _, key := range keys {
+		m.of[user][key] = append(m.of[user][key], at)
+	}
+	return nil
+}
