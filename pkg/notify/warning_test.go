@@ -49,7 +49,7 @@ func (w *world) warn(t *testing.T, warnings ...guard.OwnerWarning) []string {
 func (w *world) recorded(t *testing.T, email string) guard.KeyWarnings {
 	t.Helper()
 	user := "the id of " + email
-	all, err := w.warnings.WarningsOf(t.Context(), []string{user})
+	all, err := w.memory.WarningsOf(t.Context(), []string{user})
 	if err != nil {
 		t.Fatal(err)
 	}

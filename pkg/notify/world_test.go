@@ -37,11 +37,11 @@ const bot = "xoxb-only-for-tests"
 
 // world is the function with all that stands around it: the real client before a stand-in for Slack, and the real ledger.
 type world struct {
-	queue    *notify.Queue
-	slack    *slacktest.Slack
-	warnings *noted
-	log      edgetest.Log
-	now      time.Time
+	queue  *notify.Queue
+	slack  *slacktest.Slack
+	memory *ledger.Bolt
+	log    edgetest.Log
+	now    time.Time
 	// fault answers a call of Slack by its number, from 1, where it returns true. May be nil.
 	fault func(call int, w http.ResponseWriter) bool
 
@@ -72,8 +72,7 @@ func newWorld(t *testing.T) *world {
 	transport := new(http.Transport)
 	t.Cleanup(transport.CloseIdleConnections)
 	w.queue = newQueue(newClient(server.URL, transport), memory, w.clock, &w.log)
-	w.warnings = &noted{}
-	w.queue.Warnings = w.warnings
+	w.memory, w.queue.Warnings = memory, memory
 	return w
 }
 
@@ -251,23 +250,3 @@ func (*forgetful) WarningsOf(context.Context, []string) (map[string]guard.KeyWar
 }
 
 func (*forgetful) RecordWarnings(context.Context, string, []string, time.Time) error { return nil }
-
-// noted is the memory of warnings.
-type noted struct{ of map[string]guard.KeyWarnings }
-
-func (m *noted) WarningsOf(context.Context, []string) (map[string]guard.KeyWarnings, error) {
-	return m.of, nil
-}
-
-func (m *noted) RecordWarnings(_ context.Context, user string, keys []string, at time.Time) error {
-	if m.of == nil {
-		m.of = map[string]guard.KeyWarnings{}
-	}
-	if m.of[user] == nil {
-		m.of[user] = guard.KeyWarnings{}
-	}
-	for _, key := range keys {
-		m.of[user][key] = append(m.of[user][key], at)
-	}
-	return nil
-}
