@@ -23,6 +23,7 @@ import (
 	"keyreeve/pkg/ionos"
 	"keyreeve/pkg/ledger"
 	"keyreeve/pkg/lifecycle"
+	"keyreeve/pkg/notify"
 	"keyreeve/pkg/trigger"
 )
 
@@ -155,6 +156,7 @@ type memory interface {
 	lifecycle.Leases
 	edge.Memory
 	chatops.Claims
+	notify.Warnings
 }
 
 // openLedger returns the ledger that the configuration names, nil where it names none.

@@ -2,13 +2,15 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"keyreeve/pkg/notify"
 )
 
-// NewNotify returns the handler of the function that tells people in Slack what became of requests.
+// NewNotify returns the handler of the function that tells people in Slack what became of requests and of sweeps, and warns
+// owners of keys.
 func NewNotify(ctx context.Context) (lambda.Handler, error) {
 	config, problems, loaded := load(ctx)
 	logger := newLogger(config)
@@ -20,7 +22,9 @@ func NewNotify(ctx context.Context) (lambda.Handler, error) {
 	if len(problems) > 0 {
 		return nil, cannotStart(problems)
 	}
-	queue := &notify.Queue{Channel: string(config.SlackNoticeChannel), Repeats: newRepeats(config, memory, logger), Logger: logger}
+	queue := &notify.Queue{
+		Channel: string(config.SlackNoticeChannel), Repeats: newRepeats(config, memory, logger), Warnings: memory, Clock: time.Now, Logger: logger,
+	}
 	if config.SlackBotToken.Reveal() != "" {
 		queue.Slack = newSlack(config)
 	}
