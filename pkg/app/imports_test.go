@@ -17,6 +17,7 @@ func TestImportArrows(t *testing.T) {
 		signature, signs     = "keyreeve/pkg/signature", "keyreeve/pkg/signature/signaturetest"
 		slackapi, slack      = "keyreeve/pkg/slackapi", "keyreeve/pkg/slackapi/slacktest"
 		app, fake            = "keyreeve/pkg/app", "keyreeve/pkg/ionos/ionostest"
+		tools                = "keyreeve/pkg/tooltest"
 	)
 	allowed := func(importer string) []string {
 		switch {
@@ -32,6 +33,8 @@ func TestImportArrows(t *testing.T) {
 			return []string{fake, signs, slack}
 		case importer == "keyreeve/pkg/bus/bustest":
 			return []string{guard}
+		case importer == "keyreeve/pkg/ledger/ledgertest":
+			return []string{tools}
 		default:
 			return nil
 		}

@@ -22,8 +22,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/kelseyhightower/envconfig"
 	"go.yaml.in/yaml/v4"
+
+	"keyreeve/pkg/tooltest"
 )
 
 // emulator is what npm needs to install dynalite, and the program that runs it.
@@ -46,7 +47,7 @@ func Start(t *testing.T) *DynamoDB {
 	t.Helper()
 	for _, tool := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			giveUp(t, "NOT TESTED ON DYNAMODB: "+tool+" is not installed. The emulator needs Node.js 20 or newer, with npm.")
+			tooltest.GiveUp(t, "NOT TESTED ON DYNAMODB: "+tool+" is not installed. The emulator needs Node.js 20 or newer, with npm.")
 		}
 	}
 	root := repository(t)
@@ -55,18 +56,6 @@ func Start(t *testing.T) *DynamoDB {
 		Region: "eu-central-1", BaseEndpoint: aws.String(d.Endpoint), Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
 	})
 	return d
-}
-
-// giveUp skips the test, but for where everything must be there.
-func giveUp(t *testing.T, reason string) {
-	t.Helper()
-	var environment struct {
-		CI bool `envconfig:"CI"`
-	}
-	if err := envconfig.Process("", &environment); err != nil || environment.CI {
-		t.Fatal(reason)
-	}
-	t.Skip(reason)
 }
 
 // repository returns the folder that the module is in: tests run in the folder of their package.
