@@ -9,15 +9,16 @@ import (
 
 // TestImportArrows holds every import of one of our packages by another against the direction that the layout allows:
 // functions know app, app knows the parts, the parts know the guard, how AWS and Slack are called, what all edges have in
-// common and how signatures are verified; of these all but AWS know the guard, and nothing else of ours.
+// common, how signatures are verified and how a report is written; of these all but AWS know the guard, and nothing else of
+// ours.
 func TestImportArrows(t *testing.T) {
-	parts := []string{"keyreeve/pkg/lifecycle", "keyreeve/pkg/ionos", "keyreeve/pkg/buckets", "keyreeve/pkg/ledger", "keyreeve/pkg/bus", "keyreeve/pkg/trigger", "keyreeve/pkg/identity", "keyreeve/pkg/scim", "keyreeve/pkg/webhook", "keyreeve/pkg/chatops", "keyreeve/pkg/deadletter", "keyreeve/pkg/notify", "keyreeve/pkg/archive"}
+	parts := []string{"keyreeve/pkg/lifecycle", "keyreeve/pkg/ionos", "keyreeve/pkg/buckets", "keyreeve/pkg/ledger", "keyreeve/pkg/bus", "keyreeve/pkg/trigger", "keyreeve/pkg/identity", "keyreeve/pkg/scim", "keyreeve/pkg/webhook", "keyreeve/pkg/chatops", "keyreeve/pkg/deadletter", "keyreeve/pkg/notify", "keyreeve/pkg/sweep", "keyreeve/pkg/archive"}
 	const (
 		guard, awscall, edge = "keyreeve/pkg/guard", "keyreeve/pkg/awscall", "keyreeve/pkg/edge"
 		signature, signs     = "keyreeve/pkg/signature", "keyreeve/pkg/signature/signaturetest"
 		slackapi, slack      = "keyreeve/pkg/slackapi", "keyreeve/pkg/slackapi/slacktest"
+		report, tools        = "keyreeve/pkg/report", "keyreeve/pkg/tooltest"
 		app, fake            = "keyreeve/pkg/app", "keyreeve/pkg/ionos/ionostest"
-		tools                = "keyreeve/pkg/tooltest"
 	)
 	allowed := func(importer string) []string {
 		switch {
@@ -26,8 +27,8 @@ func TestImportArrows(t *testing.T) {
 		case importer == app:
 			return append(slices.Clone(parts), guard, awscall, edge, signature, slackapi)
 		case slices.Contains(parts, importer):
-			return []string{guard, awscall, edge, signature, slackapi}
-		case importer == edge, importer == signature, importer == slackapi:
+			return []string{guard, awscall, edge, signature, slackapi, report}
+		case importer == edge, importer == signature, importer == slackapi, importer == report:
 			return []string{guard}
 		case importer == "keyreeve/pkg/local", importer == "keyreeve/pkg/bench":
 			return []string{fake, signs, slack}

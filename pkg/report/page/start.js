@@ -1,0 +1,6 @@
+
+document.querySelector("main").hidden = false;
+showHead();
+showPlots();
+showRows();
+showView();
