@@ -1,5 +1,5 @@
 # Needs Go, make and git, nothing else. `make` alone lists what there is. The tests of the ledger on DynamoDB need
-# Node.js 20 with npm too.
+# Node.js 20 with npm too, and those of the sweep's page Chromium or Chrome.
 
 ## make run     the whole stack on this machine, against a stand-in for IONOS
 ## make check   vet, lint and unit tests: the quick look before a commit
@@ -20,7 +20,10 @@ bench:
 	go run ./pkg/bench
 
 # `go test` does not tell what it skips.
-SKIPPED = $(if $(shell command -v node >/dev/null && command -v npm),,@echo 'NOT TESTED ON DYNAMODB: there is no Node.js with npm here.')
+define SKIPPED
+$(if $(shell command -v node >/dev/null && command -v npm),,@echo 'NOT TESTED ON DYNAMODB: there is no Node.js with npm here.')
+$(if $(shell command -v chromium || command -v chromium-browser || command -v google-chrome || command -v google-chrome-stable),,@echo 'NOT TESTED IN A BROWSER: there is no Chromium and no Chrome here.')
+endef
 
 check: lint
 	$(SKIPPED)
