@@ -1,6 +1,7 @@
 // Package bus puts what Keyreeve has to say on an EventBridge bus: requests, which a rule takes to the queue of the
 // function that carries them out; requests whose user nobody knows yet, which wait in another; what people write in chat;
-// and the outcomes of finished requests, which notify and everybody else may listen to. The front doors publish, the lifecycle announces.
+// the outcomes of finished requests, which notify and everybody else may listen to; and what a sweep came to, whom it wants
+// warned, and where it goes on. The front doors publish, the lifecycle announces.
 package bus
 
 import (
@@ -25,6 +26,10 @@ const (
 	detailRequest  = "Key Operation Requested"
 	detailUnmapped = "Key Operation Unmapped"
 	detailChat     = "Chat Message Received"
+	detailWarning  = "Key Warning Due"
+	detailSwept    = "Key Sweep Finished"
+	detailStopped  = "Key Sweep Stopped"
+	detailContinue = "Key Sweep Continued"
 )
 
 // Config says which bus, and how to reach it.
@@ -86,6 +91,26 @@ func (b *Bus) PublishUnmapped(ctx context.Context, requests ...guard.Unmapped) e
 // send and those who receive it.
 func (b *Bus) PublishChat(ctx context.Context, message any) error {
 	return publish(ctx, b, detailChat, []any{message})
+}
+
+// PublishWarnings puts warnings on the bus that the owners of keys are to get, like Publish.
+func (b *Bus) PublishWarnings(ctx context.Context, warnings ...guard.OwnerWarning) error {
+	return publish(ctx, b, detailWarning, warnings)
+}
+
+// AnnounceSweep puts on the bus what a sweep came to. One that was stopped is an event of another type, so that rules can
+// tell them apart.
+func (b *Bus) AnnounceSweep(ctx context.Context, sweep guard.Sweep) error {
+	detailType := detailSwept
+	if sweep.Stopped != nil {
+		detailType = detailStopped
+	}
+	return publish(ctx, b, detailType, []guard.Sweep{sweep})
+}
+
+// ContinueSweep puts on the bus where another invocation is to go on. What it looks like is the sweep's own affair.
+func (b *Bus) ContinueSweep(ctx context.Context, state any) error {
+	return publish(ctx, b, detailContinue, []any{state})
 }
 
 func publish[T any](ctx context.Context, b *Bus, detailType string, details []T) error {

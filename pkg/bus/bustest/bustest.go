@@ -27,6 +27,9 @@ type arrivals struct {
 	requests []guard.Request
 	unmapped []guard.Unmapped
 	chat     []json.RawMessage
+	warnings []guard.OwnerWarning
+	sweeps   []guard.Sweep
+	goingOn  []json.RawMessage
 }
 
 // Finished returns the outcomes that were announced, in the order they arrived.
@@ -55,6 +58,27 @@ func (b *Bus) Chat() []json.RawMessage {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.arrivals.chat)
+}
+
+// Warnings returns the warnings that were published for owners of keys, in the order they arrived.
+func (b *Bus) Warnings() []guard.OwnerWarning {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.arrivals.warnings)
+}
+
+// Sweeps returns the sweeps that were announced, in the order they arrived.
+func (b *Bus) Sweeps() []guard.Sweep {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.arrivals.sweeps)
+}
+
+// Continued returns what sweeps left for another invocation, as the events hold it, in the order they arrived.
+func (b *Bus) Continued() []json.RawMessage {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.arrivals.goingOn)
 }
 
 // Refuse makes the bus turn down everything from here on, Accept take it again.
@@ -109,6 +133,12 @@ func (a *arrivals) add(e entry) error {
 		return decode(e.Detail, &a.unmapped)
 	case "Chat Message Received":
 		return decode(e.Detail, &a.chat)
+	case "Key Warning Due":
+		return decode(e.Detail, &a.warnings)
+	case "Key Sweep Finished", "Key Sweep Stopped":
+		return decode(e.Detail, &a.sweeps)
+	case "Key Sweep Continued":
+		return decode(e.Detail, &a.goingOn)
 	default:
 		return fmt.Errorf("nobody listens to %q", e.DetailType)
 	}
