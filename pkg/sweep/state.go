@@ -1,0 +1,124 @@
+package sweep
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"time"
+
+	"keyreeve/pkg/guard"
+)
+
+// order is what somebody wants of a sweep: the payload of an invocation.
+type order struct {
+	// Policy is the only policy to go by; empty: all that are switched on.
+	Policy guard.SweepPolicy `json:"policy,omitempty"`
+	// DryRun only reports, whatever the modes.
+	DryRun bool `json:"dryRun,omitempty"`
+	// Override names brakes that must not stop this sweep.
+	Override []guard.Brake `json:"override,omitempty"`
+}
+
+func (o order) validate(rules Rules) error {
+	var message, remedy string
+	foreign := slices.IndexFunc(o.Override, func(b guard.Brake) bool { return b != guard.ShrunkReading })
+	switch _, on := rules.Modes[o.Policy]; {
+	case o.Policy != "" && !slices.Contains(guard.SweepPolicies(), o.Policy):
+		message, remedy = fmt.Sprintf("There is no policy %.80q.", o.Policy), "Name max_age, inactive_user or delete_after_grace, or leave policy out."
+	case o.Policy != "" && !on:
+		message, remedy = "The policy "+string(o.Policy)+" is switched off.", "Set KEYREEVE_MAX_KEY_AGE, the age past which keys are switched off."
+	case foreign >= 0:
+		message, remedy = fmt.Sprintf("The brake %.80q cannot be overridden.", o.Override[foreign]), "Override shrunk_reading, where the contract is meant to be smaller than it was, or leave override out."
+	default:
+		return nil
+	}
+	return &guard.Error{Kind: guard.Invalid, Message: message, Remedy: remedy}
+}
+
+// night is what one sweep goes by, all the while.
+type night struct {
+	ID        string    `json:"id"`
+	StartedAt time.Time `json:"startedAt"`
+	// Day and DayBegan are those of [guard.SweepMemory].
+	Day      string    `json:"day"`
+	DayBegan time.Time `json:"dayBegan"`
+}
+
+// phase is what a sweep is at.
+type phase string
+
+const (
+	reading    phase = "reading"
+	reporting  phase = "reporting"
+	publishing phase = "publishing"
+	finished   phase = "finished"
+)
+
+// state is how far a sweep has come: what one invocation leaves to the next.
+type state struct {
+	Order order `json:"order"`
+	Night night `json:"night"`
+	Phase phase `json:"phase"`
+	// Offset is that of the next page of users.
+	Offset int `json:"offset"`
+	// Parts is how many parts of the plan are in the archive.
+	Parts int `json:"parts"`
+	// Published is how many users of the plan are done with.
+	Published int                `json:"published"`
+	Users     int                `json:"users"`
+	Keys      int                `json:"keys"`
+	Policies  []guard.SweepTally `json:"policies"`
+	Stopped   *guard.SweepStop   `json:"stopped,omitempty"`
+	WouldStop *guard.SweepStop   `json:"wouldStop,omitempty"`
+	// Reported is true when the report is in the archive.
+	Reported bool `json:"reported,omitempty"`
+}
+
+// unlessLate returns err, but for one that came because ctx ended while the sweep was still in the phase: then the state says
+// where to go on.
+func (s *state) unlessLate(ctx context.Context, at phase, err error) error {
+	select {
+	case <-ctx.Done():
+		if s.Phase == at {
+			return nil
+		}
+	default:
+	}
+	return err
+}
+
+// tally counts what is due about a key.
+func (s *state) tally(l line) {
+	s.Keys++
+	i := slices.IndexFunc(s.Policies, func(t guard.SweepTally) bool { return t.Policy == l.Policy })
+	if i < 0 {
+		return
+	}
+	t := &s.Policies[i]
+	switch {
+	case l.Rule != "":
+		t.Refused++
+	case l.Step == guard.StepWarn:
+		t.Warn++
+	case l.Step == guard.StepWait:
+		t.Wait++
+	case l.Step == guard.StepDeactivate:
+		t.Deactivate++
+	case l.Step == guard.StepDelete:
+		t.Delete++
+	}
+}
+
+// sweep is what the state amounts to, as others see it.
+func (s *state) sweep() guard.Sweep {
+	return guard.Sweep{
+		ID: s.Night.ID, StartedAt: s.Night.StartedAt, Users: s.Users, Keys: s.Keys,
+		Policies: s.Policies, Stopped: s.Stopped, WouldStop: s.WouldStop,
+	}
+}
+
+// file is the name of what the archive keeps of the sweep.
+func (s *state) file(name string) string { return path.Join(s.Night.Day, s.Night.ID, name) }
+
+func (s *state) part(n int) string { return s.file(fmt.Sprintf("plan-%04d.jsonl", n)) }

@@ -1,0 +1,179 @@
+package sweep_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"keyreeve/pkg/guard"
+	"keyreeve/pkg/ionos/ionostest"
+)
+
+// told are the warnings on the bus, by day: which key, the how manieth, and for when.
+func (w *world) told() []string {
+	var lines []string
+	for _, warning := range w.bus.Warnings() {
+		for _, k := range warning.Keys {
+			lines = append(lines, fmt.Sprintf("%s last=%v off %s", k.ID, k.Last, k.DeactivateAfter.Format(time.DateOnly)))
+		}
+	}
+	return lines
+}
+
+// nights lets nights pass until the first key of alice is off, and returns how many that were.
+func (w *world) nights(t tb, u ionostest.User, each func(night int)) int {
+	t.Helper()
+	for night := range 60 {
+		each(night)
+		if w.states(u)["alice-0"] == "inactive" {
+			return night
+		}
+		w.pass(day)
+	}
+	return -1
+}
+
+func TestAKeyIsWarnedOfTwice(t *testing.T) {
+	cases := []struct {
+		name  string
+		age   int // in days, where the limit is 90
+		slept func(night int) bool
+		// off is the night in which the key goes off; told are the warnings.
+		off  int
+		told []string
+	}{
+		{name: "in time", age: 76, off: 14, told: []string{"alice-0 last=false off 2026-12-07", "alice-0 last=true off 2026-12-07"}},
+		{name: "long before", age: 60, off: 30, told: []string{"alice-0 last=false off 2026-12-23", "alice-0 last=true off 2026-12-23"}},
+		{name: "when the policy is armed too late", age: 400, off: 14, told: []string{"alice-0 last=false off 2026-12-07", "alice-0 last=true off 2026-12-07"}},
+		{
+			name: "the night of the first is missed", age: 76, slept: func(n int) bool { return n < 3 },
+			off: 17, told: []string{"alice-0 last=false off 2026-12-10", "alice-0 last=true off 2026-12-10"},
+		},
+		{
+			name: "the night of the second is missed", age: 76, slept: func(n int) bool { return n >= 5 && n < 9 },
+			off: 16, told: []string{"alice-0 last=false off 2026-12-07", "alice-0 last=true off 2026-12-09"},
+		},
+		{
+			name: "the last night is missed", age: 76, slept: func(n int) bool { return n == 14 },
+			off: 15, told: []string{"alice-0 last=false off 2026-12-07", "alice-0 last=true off 2026-12-07"},
+		},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.mode(guard.Enforce)
+			alice := w.user("alice", c.age, 1)
+			off := w.nights(t, alice, func(night int) {
+				if c.slept == nil || !c.slept(night) {
+					w.night(t)
+				}
+			})
+			want(t, "night", off, c.off)
+			want(t, "warnings", w.told(), c.told)
+		})
+	}
+}
+
+func TestAWarningThatWasNotDeliveredDoesNotCount(t *testing.T) {
+	w := newWorld(t)
+	w.mode(guard.Enforce)
+	alice := w.user("alice", 100, 1)
+	off := w.nights(t, alice, func(night int) {
+		w.sweep(t.Context(), t, `{}`)
+		if night < 5 {
+			w.warned = len(w.bus.Warnings()) // lost on the way
+		}
+		w.deliver(t)
+		w.carryOut(t)
+	})
+	want(t, "night", off, 5+14)
+}
+
+func TestARunAtAnotherHourCutsNoWarningShort(t *testing.T) {
+	w := newWorld(t)
+	w.mode(guard.Enforce)
+	alice := w.user("alice", 400, 1)
+	w.night(t)
+	w.pass(7 * day)
+	w.night(t)
+	w.pass(7*day - 3*time.Hour) // the evening before
+	w.night(t)
+	want(t, "before", w.states(alice)["alice-0"], "active")
+	w.pass(3*time.Hour - 4*time.Second) // a little earlier than two weeks ago
+	w.night(t)
+	want(t, "after", w.states(alice)["alice-0"], "inactive")
+}
+
+func TestWhoeverGotAKeyBackIsWarnedAnew(t *testing.T) {
+	w := newWorld(t)
+	w.mode(guard.Enforce)
+	alice := w.user("alice", 400, 1)
+	w.nights(t, alice, func(int) { w.night(t) })
+	w.pass(time.Hour)
+	back := guard.Request{
+		Action: guard.Activate, User: alice.ID, Keys: []string{"alice-0"}, ID: "e1", Source: "api", OccurredAt: w.now(),
+		Actor: guard.Actor{Kind: guard.System, Name: "script"},
+	}
+	if _, err := w.lifecycle.Do(t.Context(), back); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(day - time.Hour)
+	want(t, "nights until it is off again", w.nights(t, alice, func(int) { w.night(t) }), 14)
+	want(t, "warnings", len(w.bus.Warnings()), 4)
+}
+
+func TestWarningsOfAnotherLimitDoNotCount(t *testing.T) {
+	w := newWorld(t)
+	w.mode(guard.Enforce)
+	alice := w.user("alice", 200, 1)
+	w.warnedTwice(t, alice, "alice-0")
+	w.Rules.MaxKeyAge = 300 * day
+	w.pass(86 * day)
+	want(t, "step", w.steps(t, w.night(t)), map[string]string{"alice-0": "warn"})
+}
+
+func TestTheOnlyKeyIsWarnedOfAndStays(t *testing.T) {
+	w := newWorld(t)
+	w.mode(guard.Enforce)
+	alice := w.user("alice", 400)
+	off := w.nights(t, alice, func(night int) {
+		if night == 30 {
+			w.api.AddKey(alice.ID, ionostest.Key{ID: "another", Active: true, Created: w.now()})
+		}
+		w.night(t)
+	})
+	want(t, "the night in which it goes off: when there is another", off, 30)
+	warnings := w.bus.Warnings()
+	want(t, "warnings", len(warnings), 2)
+	want(t, "told that it is the only one", warnings[0].Keys[0].OnlyActive, true)
+}
+
+func TestNobodyIsWarnedOfWhatTheGuardWouldRefuse(t *testing.T) {
+	w := newWorld(t)
+	w.mode(guard.Enforce)
+	w.user("alice", 400, 1)
+	w.Policy.Exemptions = []guard.Exemption{{Pattern: "alice@*"}}
+	want(t, "due", w.steps(t, w.night(t)), map[string]string{"alice-0": "warn: exempt"})
+	want(t, "warnings", len(w.bus.Warnings()), 0)
+}
+
+func TestAKeyOfUnknownAgeIsLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	w.mode(guard.Enforce)
+	w.user("alice", 400, 1)
+	w.api.Fault = ionostest.Always(undated)
+	want(t, "due", w.steps(t, w.night(t)), map[string]string{})
+}
+
+// undated leaves out when keys and users were made.
+func undated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := httptest.NewRecorder()
+		next.ServeHTTP(answer, r)
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(bytes.ReplaceAll(answer.Body.Bytes(), []byte("createdDate"), []byte("bakedDate")))
+	})
+}
