@@ -24,6 +24,7 @@ import (
 	"keyreeve/pkg/ledger"
 	"keyreeve/pkg/lifecycle"
 	"keyreeve/pkg/notify"
+	"keyreeve/pkg/sweep"
 	"keyreeve/pkg/trigger"
 )
 
@@ -157,6 +158,8 @@ type memory interface {
 	edge.Memory
 	chatops.Claims
 	notify.Warnings
+	sweep.Ledger
+	sweep.Past
 }
 
 // openLedger returns the ledger that the configuration names, nil where it names none.

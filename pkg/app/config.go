@@ -67,6 +67,14 @@ type Config struct {
 	SlackEndpoint        httpAddress `envconfig:"KEYREEVE_SLACK_ENDPOINT" form:"an http or https address"`
 	Approvers            approvers   `envconfig:"KEYREEVE_APPROVERS" form:"self, or nothing"`
 
+	// The sweep. Policies that are not enforced only report.
+	SweepMaxAge       sweepMode      `envconfig:"KEYREEVE_SWEEP_MAX_AGE" default:"report" form:"report or enforce"`
+	SweepInactiveUser sweepMode      `envconfig:"KEYREEVE_SWEEP_INACTIVE_USER" default:"report" form:"report or enforce"`
+	SweepDelete       sweepMode      `envconfig:"KEYREEVE_SWEEP_DELETE" default:"report" form:"report or enforce"`
+	MaxKeyAge         span           `envconfig:"KEYREEVE_MAX_KEY_AGE" form:"a duration above zero such as 2160h"`
+	SweepMaxShare     percentage     `envconfig:"KEYREEVE_SWEEP_MAX_SHARE" default:"20" form:"a whole number from 1 to 100"`
+	SweepReports      archiveSetting `envconfig:"KEYREEVE_SWEEP_REPORTS" form:"s3:BUCKET/PREFIX or file:FOLDER"`
+
 	// What every AWS SDK reads. Lambda sets all but the endpoints.
 	Region                 string `envconfig:"AWS_REGION"`
 	AccessKeyID            string `envconfig:"AWS_ACCESS_KEY_ID"`
@@ -75,6 +83,7 @@ type Config struct {
 	Endpoint               string `envconfig:"AWS_ENDPOINT_URL"`
 	DynamoDBEndpoint       string `envconfig:"AWS_ENDPOINT_URL_DYNAMODB"`
 	EventBridgeEndpoint    string `envconfig:"AWS_ENDPOINT_URL_EVENTBRIDGE"`
+	S3Endpoint             string `envconfig:"AWS_ENDPOINT_URL_S3"`
 	SecretsManagerEndpoint string `envconfig:"AWS_ENDPOINT_URL_SECRETS_MANAGER"`
 	SQSEndpoint            string `envconfig:"AWS_ENDPOINT_URL_SQS"`
 	SSMEndpoint            string `envconfig:"AWS_ENDPOINT_URL_SSM"`
@@ -92,7 +101,8 @@ func (c Config) policy() guard.Policy {
 func (c Config) usersOfAWS() (variables []string) {
 	for variable, uses := range map[string]bool{
 		"KEYREEVE_BUS": c.Bus != "", "KEYREEVE_DEAD_LETTERS": c.DeadLetters != "", "KEYREEVE_LEDGER": c.Ledger.table != "",
-		"KEYREEVE_SECRETS": c.Secrets != "", "KEYREEVE_IDENTITY_MAP": strings.HasPrefix(c.IdentityMap, "ssm:"),
+		"KEYREEVE_SECRETS": c.Secrets != "", "KEYREEVE_SWEEP_REPORTS": c.SweepReports.bucket != "",
+		"KEYREEVE_IDENTITY_MAP": strings.HasPrefix(c.IdentityMap, "ssm:"),
 	} {
 		if uses {
 			variables = append(variables, variable)
@@ -298,6 +308,48 @@ func (a *approvers) Decode(value string) error {
 	a.self = value == "self"
 	if !a.self {
 		return &settingError{"it is neither"}
+	}
+	return nil
+}
+
+type sweepMode guard.SweepMode
+
+func (m *sweepMode) Decode(value string) error {
+	*m = sweepMode(value)
+	if mode := guard.SweepMode(value); mode != guard.Report && mode != guard.Enforce {
+		return &settingError{"it is neither"}
+	}
+	return nil
+}
+
+type percentage int
+
+func (p *percentage) Decode(value string) error {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n > 100 {
+		return &settingError{"it is none"}
+	}
+	*p = percentage(n)
+	return nil
+}
+
+// archiveSetting is a folder, or a bucket of S3 with how the names of its objects begin.
+type archiveSetting struct{ folder, bucket, prefix string }
+
+func (a *archiveSetting) Decode(value string) error {
+	kind, place, _ := strings.Cut(value, ":")
+	switch {
+	case place == "":
+		return &settingError{"it names none"}
+	case kind == "file":
+		a.folder = place
+	case kind == "s3":
+		a.bucket, a.prefix, _ = strings.Cut(place, "/")
+		if len(a.bucket) < 3 || strings.Trim(a.bucket, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" {
+			return &settingError{"that is no name of a bucket"}
+		}
+	default:
+		return &settingError{"no other archive is built in"}
 	}
 	return nil
 }

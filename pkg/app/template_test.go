@@ -361,7 +361,11 @@ func TestTemplateSweepHasQueueAndWorker(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", id, diff)
 		}
 	}
-	timeout := functions(t, s)["Sweep"].Timeout
+	worker := functions(t, s)["Sweep"]
+	if worker.DeadLetterQueue.Type != "SQS" || worker.DeadLetterQueue.TargetArn != "SweepDeadLetters.Arn" {
+		t.Errorf("asynchronous invocations that fail go to %+v", worker.DeadLetterQueue)
+	}
+	timeout := worker.Timeout
 	if timeout != 900 {
 		t.Errorf("the function has %d s, want the 900 s that Lambda gives at most", timeout)
 	}
@@ -603,7 +607,7 @@ func TestTemplateFunctionsMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 			"events:PutEvents Bus.Arn",
 			"s3:DeleteObject ReportBucket.Arn/sweeps/*", "s3:GetObject ReportBucket.Arn/sweeps/*", "s3:ListBucket ReportBucket.Arn", "s3:PutObject ReportBucket.Arn/sweeps/*",
 			"secretsmanager:GetSecretValue " + loginARN,
-			"sqs:DeleteMessage SweepQueue.Arn", "sqs:GetQueueAttributes SweepQueue.Arn", "sqs:ReceiveMessage SweepQueue.Arn",
+			"sqs:DeleteMessage SweepQueue.Arn", "sqs:GetQueueAttributes SweepQueue.Arn", "sqs:ReceiveMessage SweepQueue.Arn", "sqs:SendMessage SweepDeadLetters.Arn",
 		},
 	}
 	slack := maps.Clone(want)
