@@ -14,9 +14,9 @@ import (
 	"keyreeve/pkg/ionos/ionostest"
 )
 
-// hurried is a folder with the repository's functions and a template.yaml in which they may take 10 seconds and not 60:
-// a process that is killed leaves a lease behind for as long, and 10 seconds more.
-func hurried(t *testing.T) string {
+// hurried is a folder with the repository's functions, and its template.yaml with another line in place of that one, which
+// says how long functions may take.
+func hurried(t *testing.T, line, instead string) string {
 	t.Helper()
 	folder := t.TempDir()
 	for _, name := range []string{"functions", "pkg", "go.mod", "go.sum"} {
@@ -32,15 +32,15 @@ func hurried(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, after, found := strings.Cut(string(template), "\n    Timeout: 60\n")
+	before, after, found := strings.Cut(string(template), "\n"+line+"\n")
 	if !found {
-		t.Fatal("the template gives the functions another time than 60 seconds")
+		t.Fatalf("the template has no line %q", line)
 	}
 	changed, err := os.OpenRoot(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(changed.WriteFile("template.yaml", []byte(before+"\n    Timeout: 10\n"+after), 0o600), changed.Close()); err != nil {
+	if err := errors.Join(changed.WriteFile("template.yaml", []byte(before+"\n"+instead+"\n"+after), 0o600), changed.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return folder
@@ -54,7 +54,8 @@ func TestKilledBetweenTheWriteAndTheRecord(t *testing.T) {
 
 func killed(t *testing.T, ledger []string) {
 	t.Helper()
-	l := startLaptopIn(t, hurried(t), new(ionostest.Server), ledger...)
+	// A process that is killed leaves a lease behind for as long, and 10 seconds more.
+	l := startLaptopIn(t, hurried(t, "    Timeout: 60", "    Timeout: 10"), new(ionostest.Server), ledger...)
 	k := &killer{laptop: l, victims: make(map[string]victim), killed: make(chan error)}
 	l.contract.Fault = k.plan
 	tests := []killedRequest{

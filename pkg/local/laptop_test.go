@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -295,21 +296,34 @@ func (l *laptop) event(source, detailType, detail string) (outcomes []result, de
 	return report.Outcomes, len(report.DeadLetters)
 }
 
-// announced returns the outcomes that are on the bus, by the request's id, the oldest first.
-func (l *laptop) announced() map[string][]result {
+// onBus is an event that was on the bus.
+type onBus struct {
+	DetailType string          `json:"detail-type"`
+	Detail     json.RawMessage `json:"detail"`
+}
+
+// events returns those that were on the bus, the oldest first.
+func (l *laptop) events() []onBus {
 	l.t.Helper()
 	aside := *l
 	aside.seen = new(record) // Each look shows all of them again.
-	_, events := aside.call(http.MethodGet, "/_events", "", "")
-	outcomes := make(map[string][]result)
+	_, answer := aside.call(http.MethodGet, "/_events", "", "")
+	var all []onBus
 	for _, seen := range decode[[]struct {
-		Event struct {
-			DetailType string          `json:"detail-type"`
-			Detail     json.RawMessage `json:"detail"`
-		} `json:"event"`
-	}](l.t, events) {
-		if seen.Event.DetailType == "Key Operation Finished" {
-			outcome := decode[result](l.t, string(seen.Event.Detail))
+		Event onBus `json:"event"`
+	}](l.t, answer) {
+		all = append(all, seen.Event)
+	}
+	return all
+}
+
+// announced returns the outcomes that are on the bus, by the request's id, the oldest first.
+func (l *laptop) announced() map[string][]result {
+	l.t.Helper()
+	outcomes := make(map[string][]result)
+	for _, e := range l.events() {
+		if e.DetailType == "Key Operation Finished" {
+			outcome := decode[result](l.t, string(e.Detail))
 			outcomes[outcome.ID] = append(outcomes[outcome.ID], outcome)
 		}
 	}
@@ -431,4 +445,11 @@ func (e *effects) of(key string) []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.byKey[key])
+}
+
+// all returns what became of each key that was written to.
+func (e *effects) all() map[string][]string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return maps.Clone(e.byKey)
 }
