@@ -26,7 +26,7 @@ func bench(ctx context.Context) (err error) {
 	for _, part := range []struct {
 		name    string
 		measure func(ctx context.Context, dir string) (table, error)
-	}{{"starts", starts}, {"sizes", sizes}, {"connections and memory", work}, {"offboardings", offboardings}, {"front doors", frontDoors}} {
+	}{{"starts", starts}, {"sizes", sizes}, {"connections and memory", work}, {"offboardings", offboardings}, {"front doors", frontDoors}, {"sweeps", sweeps}} {
 		fmt.Fprintf(os.Stderr, "measuring %s …\n", part.name)
 		rows, err := part.measure(ctx, dir)
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 const bare = "bare"
 
 // functions returns the names of the functions measured.
-func functions() []string { return append(keyFunctions(), "webhook", "chatops", "notify") }
+func functions() []string { return append(keyFunctions(), "webhook", "chatops", "notify", "sweep") }
 
 // keyFunctions returns the names of those that are about one user's keys.
 func keyFunctions() []string { return []string{"activate", "deactivate", "delete", "inventory"} }

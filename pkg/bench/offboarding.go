@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"path/filepath"
 	"time"
 
@@ -86,16 +83,7 @@ func (w *world) offboard(deactivate *function, name string) (time.Duration, erro
 
 // roundTrip measures a call without a function in between.
 func (w *world) roundTrip(ctx context.Context, f *front) (time.Duration, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.URL+ionostest.BasePath+"/contracts", http.NoBody)
-	if err != nil {
-		return 0, err
-	}
-	req.Header.Set("Authorization", "Bearer "+w.ionos.Token(w.owner.ID))
 	began := time.Now()
-	resp, err := f.Client().Do(req)
-	if err != nil {
-		return 0, err
-	}
-	_, err = io.Copy(io.Discard, resp.Body)
-	return time.Since(began), errors.Join(err, resp.Body.Close())
+	err := w.get(ctx, f, f.URL+ionostest.BasePath+"/contracts")
+	return time.Since(began), err
 }

@@ -95,6 +95,8 @@ func (w *world) environment(f *front) []string {
 		"KEYREEVE_MAX_CHANGES=100000",
 		// Keys are deleted right after they were switched off.
 		"KEYREEVE_DELETE_GRACE=1ns",
+		"KEYREEVE_MAX_KEY_AGE=2160h",
+		"KEYREEVE_SWEEP_REPORTS=file:" + filepath.Join(w.dir, "reports"),
 		"KEYREEVE_WEBHOOK_STANDARD_SECRET=" + standardKey,
 		"KEYREEVE_WEBHOOK_SCIM_SECRET=" + scimToken,
 		"KEYREEVE_SLACK_SIGNING_SECRET=" + slackKey,
