@@ -72,6 +72,7 @@ func TestTheTableIsAsTheCodeUsesIt(t *testing.T) {
 		"Delete":     {func() (lambda.Handler, error) { return app.NewAction(t.Context(), guard.Delete) }, `{"user": "alice@example.com", "id": "1"}`},
 		"Inventory":  {func() (lambda.Handler, error) { return app.NewInventory(t.Context()) }, `{"user": "alice@example.com"}`},
 		"Webhook":    {func() (lambda.Handler, error) { return app.NewWebhook(t.Context()) }, hook(t)},
+		"Sweep":      {func() (lambda.Handler, error) { return app.NewSweep(t.Context()) }, `{}`},
 	} {
 		t.Run(id, func(t *testing.T) {
 			ionos := new(ionostest.Server)
@@ -89,6 +90,7 @@ func TestTheTableIsAsTheCodeUsesIt(t *testing.T) {
 				"KEYREEVE_OBJECT_STORAGE_ENDPOINT": s3.URL, "AWS_ENDPOINT_URL_DYNAMODB": emulator.URL,
 				"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
 				"KEYREEVE_BUS": "keyreeve", "AWS_ENDPOINT_URL_EVENTBRIDGE": bus.URL, "KEYREEVE_WEBHOOK_OKTA_SECRET": oktaSecret,
+				"KEYREEVE_MAX_KEY_AGE": "1h", "KEYREEVE_SWEEP_REPORTS": "file:" + t.TempDir(),
 			})
 			handler, err := test.start()
 			if err != nil {
@@ -120,7 +122,8 @@ func TestTheTableIsAsTheCodeUsesIt(t *testing.T) {
 			for _, item := range tables.items {
 				key := item[described.KeySchema[0].AttributeName]["S"]
 				expires := item[described.TimeToLiveSpecification.AttributeName]["N"]
-				if key == "" || (expires == "") != strings.HasPrefix(key, "users/") {
+				lasts := strings.HasPrefix(key, "users/") || strings.HasPrefix(key, "sweeps/")
+				if key == "" || (expires == "") != lasts {
 					t.Errorf("an item has the key %q and expires %q", key, expires)
 				}
 			}

@@ -64,7 +64,7 @@ type world struct {
 }
 
 // newWorld has no keys yet, and all policies in report mode.
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{api: new(ionostest.Server), clock: time.Date(2026, time.November, 23, 2, 0, 5, 0, time.UTC), reports: t.TempDir()}
 	w.api.Now, w.api.Unlimited = w.now, true
