@@ -16,14 +16,19 @@ import (
 
 func (b browser) colors() {
 	sweep, rows := contract(40)
-	sweep.Stopped = &guard.SweepStop{Brake: guard.ShrunkReading, Message: "Half of the users are gone.", Remedy: "Look whether that is so."}
+	stop := &guard.SweepStop{Brake: guard.ShrunkReading, Message: "Half of the users are gone.", Remedy: "Look whether that is so."}
+	stopped, wouldStop := sweep, sweep
+	stopped.Stopped, wouldStop.WouldStop = stop, stop
 	measure, err := os.ReadFile(filepath.Join("testdata", "contrast.js"))
 	mustNot(b.t, err)
 	grounds := map[string]string{}
-	for _, scheme := range []string{"light", "dark"} {
+	for _, tt := range []struct {
+		scheme string
+		sweep  guard.Sweep
+	}{{"light", stopped}, {"light", wouldStop}, {"dark", stopped}, {"dark", wouldStop}} {
 		p := b.tab(1280, high)
-		p.prefer(scheme)
-		p.visit(sweep, rows, "")
+		p.prefer(tt.scheme)
+		p.visit(tt.sweep, rows, "")
 		p.settle()
 		p.run(`document.querySelectorAll("#keys td.due").forEach((cell) => cell.click())`)
 		got := look[struct {
@@ -33,12 +38,12 @@ func (b browser) colors() {
 			Faint  []string `json:"faint"`
 		}](p, string(measure))
 		if got.Texts < 500 || got.Marks < 100 {
-			b.t.Errorf("%s: only %d texts and %d marks were looked at", scheme, got.Texts, got.Marks)
+			b.t.Errorf("%s: only %d texts and %d marks were looked at", tt.scheme, got.Texts, got.Marks)
 		}
 		for _, faint := range got.Faint {
-			b.t.Errorf("%s: %s", scheme, faint)
+			b.t.Errorf("%s: %s", tt.scheme, faint)
 		}
-		grounds[scheme] = got.Ground
+		grounds[tt.scheme] = got.Ground
 	}
 	if grounds["light"] == grounds["dark"] {
 		b.t.Errorf("the ground is %s in both schemes", grounds["light"])

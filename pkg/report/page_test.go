@@ -25,6 +25,7 @@ func TestPage(t *testing.T) {
 		"plots":                browser.plots,
 		"what is due":          browser.due,
 		"a sweep that stopped": browser.stopped,
+		"one that would stop":  browser.wouldStop,
 		"no keys":              browser.noKeys,
 		"hostile data":         browser.hostile,
 		"a hostile address":    browser.hostileAddress,
@@ -59,7 +60,7 @@ func (b browser) counts() {
 		}
 	}
 	wantEqual(b.t, "summary",
-		fmt.Sprintf("Enforced: %d to deactivate and %d to warn about. Only reported: %d to delete. Refused by the guard: %d.",
+		fmt.Sprintf("Enforced: %d to deactivate and %d to warn of. Only reported: %d to delete. Refused by the guard: %d.",
 			sweep.Policies[0].Deactivate+sweep.Policies[1].Deactivate, sweep.Policies[0].Warn, sweep.Policies[2].Delete,
 			sweep.Policies[0].Refused+sweep.Policies[1].Refused+sweep.Policies[2].Refused),
 		look[string](p, `document.querySelector("#summary").textContent`))
@@ -156,6 +157,31 @@ func (b browser) stopped() {
 	if got := look[string](p, `document.querySelector("#summary").textContent`); strings.Contains(got, "Enforced") {
 		b.t.Errorf("a sweep that stopped says %q", got)
 	}
+}
+
+func (b browser) wouldStop() {
+	sweep, rows := contract(20)
+	p := b.tab(1280, high)
+	const seen = `document.querySelector("#would-stop").checkVisibility()`
+	p.visit(sweep, rows, "")
+	wantEqual(b.t, "that nothing would stop", false, look[bool](p, seen))
+
+	sweep.WouldStop = &guard.SweepStop{Brake: guard.TooManyDue, Message: "Half of the keys are due.", Remedy: "Exempt who is to be left alone."}
+	p.visit(sweep, rows, "")
+	wantEqual(b.t, "why it would stop",
+		[]string{"If every policy were enforced, the sweep would stop: blast_radius", "Half of the keys are due.", "Exempt who is to be left alone."},
+		look[[]string](p, `[...document.querySelector("#would-stop").children].map((line) => line.innerText)`))
+	wantEqual(b.t, "that nothing stopped", false, look[bool](p, `document.querySelector("#stopped").checkVisibility()`))
+
+	p.do(chromedp.EmulateViewport(320, 844))
+	sweep.WouldStop.Message = strings.Repeat("0123456789abcdef", 6)
+	p.visit(sweep, rows, "")
+	wantEqual(b.t, "width in a narrow window", 320, look[int](p, "document.scrollingElement.scrollWidth"))
+
+	// What did stop it has to be seen to first.
+	sweep.Stopped = &guard.SweepStop{Brake: guard.ShrunkReading, Message: "Half of the users are gone.", Remedy: "Look whether that is so."}
+	p.visit(sweep, rows, "")
+	wantEqual(b.t, "that a sweep that stopped would stop", false, look[bool](p, seen))
 }
 
 func (b browser) noKeys() {

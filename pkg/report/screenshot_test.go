@@ -24,9 +24,11 @@ func TestScreenshots(t *testing.T) {
 	stopped := many
 	stopped.Stopped = &guard.SweepStop{
 		Brake:   guard.TooManyDue,
-		Message: "2,184 changes are due in a contract of 30,000 keys; the limit is 50 an hour.",
-		Remedy:  "Find out why so much is due at once. Then raise KEYREEVE_MAX_CHANGES, or let an administrator run the sweep with override [\"blast_radius\"].",
+		Message: "2436 keys are due to be changed, and 0 were changed in the last hour; the limit is 50.",
+		Remedy:  "Look through the report. If all of it is meant, raise KEYREEVE_MAX_CHANGES or KEYREEVE_SWEEP_MAX_SHARE until it is done; if not, exempt who is to be left alone.",
 	}
+	would := few
+	would.WouldStop = stopped.Stopped
 	none := few
 	none.Users, none.Keys = 0, 0
 	none.Policies = []guard.SweepTally{{Policy: guard.MaxAge, Mode: guard.Report}}
@@ -45,6 +47,9 @@ func TestScreenshots(t *testing.T) {
 		"tablet":        {few, fewRows, "light", 820, 1400, "", ""},
 		"stopped":       {stopped, manyRows, "light", 1280, 1400, "", ""},
 		"stopped-dark":  {stopped, manyRows, "dark", 1280, 1400, "", ""},
+		"would":         {would, fewRows, "light", 1280, 1400, "", ""},
+		"would-dark":    {would, fewRows, "dark", 1280, 1400, "", ""},
+		"would-narrow":  {would, fewRows, "light", 390, 2400, "", ""},
 		"empty":         {none, nil, "light", 1280, 900, "", ""},
 		"many":          {many, manyRows, "light", 1280, 1400, "", ""},
 		"many-scrolled": {many, manyRows, "light", 1280, 900, "#due=refused", "document.querySelectorAll('#keys tbody tr')[2].click(); scrollBy(0, 40)"},

@@ -8,18 +8,19 @@ function showHead() {
     `${counted(sweep.users, "user")} and ${counted(sweep.keys, "key")} read. Started `,
     element("time", {}, `${minute(now)} UTC`), ", id ", element("code", {}, sweep.id), ".",
   );
-  showStop();
+  showStop("stopped", "Stopped before anything was done: ", sweep.stopped);
   document.getElementById("summary").textContent = summary();
   showPolicies();
+  if (!sweep.stopped) showStop("would-stop", "If every policy were enforced, the sweep would stop: ", sweep.wouldStop);
 }
 
-function showStop() {
-  if (!sweep.stopped) return;
-  const box = document.getElementById("stopped");
+function showStop(id, headline, stop) {
+  if (!stop) return;
+  const box = document.getElementById(id);
   box.append(
-    element("h2", {}, "Stopped before anything was done: ", element("code", {}, sweep.stopped.brake)),
-    element("p", {}, sweep.stopped.message),
-    element("p", {}, sweep.stopped.remedy),
+    element("h2", {}, headline, element("code", {}, stop.brake)),
+    element("p", {}, stop.message),
+    element("p", {}, stop.remedy),
   );
   box.hidden = false;
 }
@@ -37,7 +38,7 @@ function summary() {
 // toDo says how much is to be done by the policies of that mode, or nothing.
 function toDo(mode) {
   const parts = [];
-  for (const [step, phrase] of [["deactivate", "to deactivate"], ["delete", "to delete"], ["warn", "to warn about"]]) {
+  for (const [step, phrase] of [["deactivate", "to deactivate"], ["delete", "to delete"], ["warn", "to warn of"]]) {
     const n = sweep.policies.filter((tally) => tally.mode === mode).reduce((sum, tally) => sum + tally[step], 0);
     if (n) parts.push(`${number(n)} ${phrase}`);
   }

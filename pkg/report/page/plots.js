@@ -40,7 +40,7 @@ function plotOn(figure, plot) {
     if (drawn?.getAttribute("width") === `${figure.clientWidth}`) return;
     drawn?.remove();
     drawn = drawPlot(plot, figure.querySelector("figcaption").textContent, figure.clientWidth);
-      figure.append(drawn);
+    figure.append(drawn);
   }).observe(figure);
 }
 
