@@ -14,7 +14,7 @@ import (
 const maxPolicies = 10
 
 // Sweep says what a sweep found and asked for, in a few lines, or which brake stopped it. Changes that a sweep asked for
-// are told again, as outcomes, when they are made.
+// are told again, as outcomes, when they are made. What would stop it if all its policies were enforced stands below.
 func Sweep(s guard.Sweep) Message {
 	if s.Stopped != nil {
 		return stoppedSweep(s)
@@ -24,8 +24,12 @@ func Sweep(s guard.Sweep) Message {
 	if len(due) == 0 {
 		rest = " over " + extent(s) + ": nothing is due."
 	}
-	lines := append([]string{"*" + name + "*" + rest}, due...)
-	return Message{Text: name + rest, Blocks: append(Sections(lines), reportOf(s)...)}
+	blocks := Sections(append([]string{"*" + name + "*" + rest}, due...))
+	if stop := s.WouldStop; stop != nil {
+		brake, why := clip(string(stop.Brake), maxName), clip(stop.Message, maxWhy)
+		blocks = append(blocks, Context("If every policy were enforced, the sweep would stop ("+brake+"): "+why))
+	}
+	return Message{Text: name + rest, Blocks: append(blocks, reportOf(s)...)}
 }
 
 // stoppedSweep is hard to overlook: somebody has to see to it, or no sweep goes on.

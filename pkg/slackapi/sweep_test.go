@@ -55,6 +55,14 @@ func sweeps() map[string]guard.Sweep {
 			stopped(guard.SweepStop{Brake: "<!here>", Message: "<!channel> & *all*\nof you\u202e", Remedy: "Call <@U0BOB>."})(s)
 			s.Report = "javascript:alert(1)|`<!channel>`"
 		}, guard.SweepTally{Policy: "a`b<c>", Mode: "<d>", Delete: 1}),
+		"would_stop": sweep(func(s *guard.Sweep) { s.WouldStop = &tooMany }, enforced(), reported),
+		"would_stop_what_outsiders_may_send": sweep(func(s *guard.Sweep) {
+			s.WouldStop = &guard.SweepStop{Brake: "<!here>", Message: "<!channel> & *all*\nof you\u202e"}
+		}),
+		"stopped_and_would_stop": sweep(func(s *guard.Sweep) {
+			stopped(guard.SweepStop{Brake: guard.ShrunkReading, Message: "Half of the users are missing."})(s)
+			s.WouldStop = &tooMany
+		}, enforced(), reported),
 	}
 }
 
@@ -85,10 +93,14 @@ func TestSweepFitsIntoSlack(t *testing.T) {
 				Warn: number.Draw(rt, "warn"), Wait: number.Draw(rt, "wait"), Refused: number.Draw(rt, "refused"),
 			})
 		}
+		stop := &guard.SweepStop{
+			Brake: guard.Brake(text.Draw(rt, "brake")), Message: text.Draw(rt, "message"), Remedy: text.Draw(rt, "remedy"),
+		}
 		if rapid.Bool().Draw(rt, "stopped") {
-			s.Stopped = &guard.SweepStop{
-				Brake: guard.Brake(text.Draw(rt, "brake")), Message: text.Draw(rt, "message"), Remedy: text.Draw(rt, "remedy"),
-			}
+			s.Stopped = stop
+		}
+		if rapid.Bool().Draw(rt, "would stop") {
+			s.WouldStop = stop
 		}
 		fits(rt, slackapi.Sweep(s))
 	})
