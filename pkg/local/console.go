@@ -47,6 +47,10 @@ func readable(line string) string {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		switch value := fields[name].(type) {
 		case nil:
+		case map[string]any, []any:
+			if part, err := json.Marshal(value); err == nil { // always: it was JSON
+				words = append(words, name+"="+string(part))
+			}
 		case bool:
 			if value {
 				words = append(words, name)

@@ -93,7 +93,7 @@ func (m *mapping) deliver(ctx context.Context, batch []*message) {
 		if err != nil {
 			outcome += fmt.Sprintf(" (%v)", err)
 		}
-		m.console.step("%s → %s, %s: %s", m.spec.queue, m.spec.function, msg.request, outcome)
+		m.console.step("%s → %s, %s: %s", m.spec.queue, m.spec.function, msg.name(), outcome)
 	}
 }
 

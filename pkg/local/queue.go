@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -36,6 +37,9 @@ type attribute struct {
 	DataType    string `json:"DataType"`
 	StringValue string `json:"StringValue"`
 }
+
+// name is what people know the message by: the request that it belongs to, if it names one.
+func (m *message) name() string { return cmp.Or(m.request, m.id) }
 
 // values returns the values of the message's attributes by name.
 func (m *message) values() map[string]string {

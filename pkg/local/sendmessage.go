@@ -36,7 +36,11 @@ func (a *awsAPI) sendMessage(w http.ResponseWriter, body []byte) {
 		return
 	}
 	m := q.sendWith(request.Attributes, request.Body, requestOf(request.Body))
-	a.console.step("%s: a message was sent: %v", q.spec.name, m.values())
+	sent := fmt.Sprintf("%s: a message was sent, %s", q.spec.name, m.name())
+	if len(m.attributes) > 0 {
+		sent += fmt.Sprintf(": %v", m.values())
+	}
+	a.console.step("%s", sent)
 	answerJSON(w, http.StatusOK, map[string]string{"MessageId": m.id})
 }
 

@@ -68,6 +68,10 @@ func TestSendMessage(t *testing.T) {
 			if len(waiting) == 1 && answer["MessageId"] != waiting[0].id {
 				t.Errorf("the answer is %v, want the message's id %s", answer, waiting[0].id)
 			}
+			server.Close()
+			if len(waiting) == 1 && (!strings.Contains(out.String(), "Dead: a message was sent, "+waiting[0].id) || strings.Contains(out.String(), "map[]")) {
+				t.Errorf("the console shows %q", out.String())
+			}
 		})
 	}
 }

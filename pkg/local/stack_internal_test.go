@@ -557,6 +557,7 @@ func TestReadable(t *testing.T) {
 		`{"errorType":"x"}`: `{"errorType":"x"}`,
 		`{"time":"2026-11-23T04:48:42Z","level":"INFO","msg":"key finished","key":"00e1","outcome":"changed","active":false,"rule":"","dryRun":true}`: `key finished dryRun key=00e1 outcome=changed`,
 		`{"time":"2026-11-23T04:48:42Z","level":"ERROR","msg":"no way","error":"it is down","tries":3}`:                                               `ERROR no way error="it is down" tries=3`,
+		`{"level":"INFO","msg":"done","sweep":{"id":"s1","policies":[{"policy":"max_age","warn":3}]}}`:                                                `done sweep={"id":"s1","policies":[{"policy":"max_age","warn":3}]}`,
 	} {
 		if got := readable(line); got != want {
 			t.Errorf("%s\n got %s\nwant %s", line, got, want)

@@ -58,7 +58,7 @@ func sweepSummary(detail json.RawMessage) string {
 	}
 	parts := []string{fmt.Sprintf("%d keys of %d users", sweep.Keys, sweep.Users)}
 	if sweep.Stopped != nil {
-		parts = append(parts, sweep.Stopped.Brake+": "+sweep.Stopped.Message)
+		parts = append(parts, sweep.Stopped.Brake+": "+strings.TrimSuffix(sweep.Stopped.Message, "."))
 	}
 	for _, p := range sweep.Policies {
 		parts = append(parts, p.String())

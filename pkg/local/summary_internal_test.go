@@ -22,8 +22,8 @@ func TestTheConsoleShowsSweeps(t *testing.T) {
 		},
 		{
 			"stopped", "Key Sweep Stopped",
-			`{"id":"s2","users":1,"keys":2,"policies":[],"stopped":{"brake":"shrunk_reading","message":"Half of the keys are missing.","remedy":"Look."}}`,
-			"Key Sweep Stopped: 2 keys of 1 users; shrunk_reading: Half of the keys are missing.",
+			`{"id":"s2","users":1,"keys":2,"policies":[{"policy":"max_age","mode":"report","warn":3}],"stopped":{"brake":"shrunk_reading","message":"Half of the keys are missing.","remedy":"Look."}}`,
+			"Key Sweep Stopped: 2 keys of 1 users; shrunk_reading: Half of the keys are missing; max_age (report) warn 3",
 		},
 		{"of another shape", "Key Sweep Finished", `{"users":"many"}`, `Key Sweep Finished: {"users":"many"}`},
 	} {
