@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -12,10 +13,52 @@ import (
 
 // TestGuides runs every command of the set-up guides as it is written, and looks what came of it.
 func TestGuides(t *testing.T) {
+	const armed = "KEYREEVE_SWEEP_INACTIVE_USER=enforce"
 	l := &laptop{t: t, seen: new(record), client: &http.Client{Timeout: 40 * time.Second}}
-	l.address = start(t, root, l.seen, []string{"IONOS_TOKEN=", "IONOS_USERNAME=", "KEYREEVE_MAX_CHANGES=1000"})["Keyreeve listens on"]
-	l.slackGuide() // first, as nobody has left
+	l.address = start(t, root, l.seen, []string{"IONOS_TOKEN=", "IONOS_USERNAME=", "KEYREEVE_MAX_CHANGES=1000", armed})["Keyreeve listens on"]
+	l.sweepGuide(armed) // first, as nobody has left
+	l.slackGuide()
 	l.senderGuides()
+}
+
+// sweepGuide sweeps, and looks for what the guide promises: what is due by each policy, the page of the report, and what
+// Slack shows where the policy is armed.
+func (l *laptop) sweepGuide(armed string) {
+	l.t.Helper()
+	if text := guide(l.t, "sweep"); !strings.Contains(text, "`"+armed+" make run`") {
+		l.t.Errorf("the guide arms another policy than %s", armed)
+	}
+	blocks := commands(l.t, "sweep")
+	if len(blocks) != 2 {
+		l.t.Fatalf("%d commands, want 2", len(blocks))
+	}
+	answer := decode[struct {
+		Policies []struct {
+			Policy     string `json:"policy"`
+			Warn       int    `json:"warn"`
+			Deactivate int    `json:"deactivate"`
+			Delete     int    `json:"delete"`
+		} `json:"policies"`
+		Report string `json:"report"`
+	}](l.t, l.run(blocks[0]))
+	found := make(map[string]string)
+	for _, p := range answer.Policies {
+		found[p.Policy] = fmt.Sprintf("warn %d, deactivate %d, delete %d", p.Warn, p.Deactivate, p.Delete)
+	}
+	want(l.t, "what is due", found, map[string]string{
+		"inactive_user":      "warn 0, deactivate 1, delete 0",
+		"max_age":            "warn 3, deactivate 0, delete 0",
+		"delete_after_grace": "warn 0, deactivate 0, delete 1",
+	})
+	if status, page := l.call(http.MethodGet, strings.TrimPrefix(answer.Report, l.address), "", ""); status != http.StatusOK || !strings.Contains(page, "dora@example.com") {
+		l.t.Errorf("the report at %s: %d", answer.Report, status)
+	}
+	shown := l.run(blocks[1])
+	for _, promise := range []string{answer.Report + "|Report", "Deactivated 1 access key of dora@example.com", `"refused":[]`} {
+		if !strings.Contains(shown, promise) {
+			l.t.Errorf("Slack does not show %q:\n%s", promise, shown)
+		}
+	}
 }
 
 // slackGuide asks in Slack and looks for what the guide promises: a no and what would make it a yes, then that.
@@ -76,15 +119,21 @@ func (l *laptop) senderGuides() {
 	}
 }
 
-// commands returns the blocks of shell commands in the guide of a function.
-func commands(t *testing.T, function string) []string {
+// guide returns the text of the guide of a function.
+func guide(t *testing.T, function string) string {
 	t.Helper()
-	guide, err := os.ReadFile(root + "/functions/" + function + "/README.md")
+	text, err := os.ReadFile(root + "/functions/" + function + "/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(text)
+}
+
+// commands returns the blocks of shell commands in the guide of a function.
+func commands(t *testing.T, function string) []string {
+	t.Helper()
 	var blocks []string
-	for _, found := range regexp.MustCompile("(?ms)^```sh\n(.*?)^```").FindAllStringSubmatch(string(guide), -1) {
+	for _, found := range regexp.MustCompile("(?ms)^```sh\n(.*?)^```").FindAllStringSubmatch(guide(t, function), -1) {
 		blocks = append(blocks, found[1])
 	}
 	return blocks
