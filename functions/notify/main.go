@@ -1,4 +1,4 @@
-// Notify tells a Slack channel, and the owners of the keys, what became of requests.
+// Notify tells a Slack channel, and the owners of the keys, what became of requests and what sweeps found.
 package main
 
 import (
