@@ -39,10 +39,9 @@ func (s *Sweeper) read(ctx context.Context, st *state, plan *scratch) error {
 // lookAtAll looks at all pages that come, also those before one that could not be had.
 func (s *Sweeper) lookAtAll(ctx context.Context, st *state, pages <-chan page, plan *scratch) error {
 	encoder := json.NewEncoder(plan)
-	var before []guard.UserKeys
 	for p := range pages {
-		users := without(p.users, before)
-		if len(users) == 0 && len(before) > 0 && p.next > 0 {
+		users := without(p.users, st.Before)
+		if len(users) == 0 && len(st.Before) > 0 && p.next > 0 {
 			return errRepeated()
 		}
 		lines, err := s.look(ctx, st, users)
@@ -56,7 +55,7 @@ func (s *Sweeper) lookAtAll(ctx context.Context, st *state, pages <-chan page, p
 			st.tally(l)
 		}
 		st.Users += len(users)
-		before = p.users
+		st.Before = ids(p.users)
 		if st.Offset = p.next; p.next == 0 {
 			st.Phase = reporting
 		}
@@ -85,10 +84,16 @@ func (s *Sweeper) fetch(ctx context.Context, offset int, pages chan<- page) erro
 
 // without returns the users who were not on the page before: where a user is added while the contract is read, the next
 // page begins with somebody known.
-func without(users, before []guard.UserKeys) []guard.UserKeys {
-	return slices.DeleteFunc(slices.Clone(users), func(u guard.UserKeys) bool {
-		return slices.ContainsFunc(before, func(b guard.UserKeys) bool { return b.User.ID == u.User.ID })
-	})
+func without(users []guard.UserKeys, before []string) []guard.UserKeys {
+	return slices.DeleteFunc(slices.Clone(users), func(u guard.UserKeys) bool { return slices.Contains(before, u.User.ID) })
+}
+
+func ids(users []guard.UserKeys) []string {
+	all := make([]string, len(users))
+	for i, u := range users {
+		all[i] = u.User.ID
+	}
+	return all
 }
 
 func errRepeated() error {

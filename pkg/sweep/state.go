@@ -62,6 +62,8 @@ type state struct {
 	Phase phase `json:"phase"`
 	// Offset is that of the next page of users.
 	Offset int `json:"offset"`
+	// Before are the ids of the users of the page before that one.
+	Before []string `json:"before,omitempty"`
 	// Parts is how many parts of the plan are in the archive.
 	Parts int `json:"parts"`
 	// Published is how many users of the plan are done with.

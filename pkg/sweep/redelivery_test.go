@@ -1,0 +1,80 @@
+package sweep_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"keyreeve/pkg/guard"
+	"keyreeve/pkg/ionos/ionostest"
+)
+
+// cutAt has the page at the offset hang when it is asked for the first time.
+func cutAt(offset int) ionostest.Plan {
+	var mu sync.Mutex
+	hung := false
+	return func(r *http.Request) ionostest.Fault {
+		mu.Lock()
+		defer mu.Unlock()
+		if hung || r.URL.Query().Get("offset") != strconv.Itoa(offset) {
+			return nil
+		}
+		hung = true
+		return ionostest.Hang()
+	}
+}
+
+// shifted answers as if somebody had been added before the users of the page meanwhile.
+func shifted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked := r.URL.Query()
+		offset, err := strconv.Atoi(asked.Get("offset"))
+		if err != nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		asked.Set("offset", strconv.Itoa(offset-1))
+		r.URL.RawQuery = asked.Encode()
+		answer := httptest.NewRecorder()
+		next.ServeHTTP(answer, r)
+		said, meant := fmt.Sprintf(`"offset":%d`, offset-1), fmt.Sprintf(`"offset":%d`, offset)
+		_, _ = w.Write(bytes.Replace(answer.Body.Bytes(), []byte(said), []byte(meant), 1))
+	})
+}
+
+func TestWhoeverIsOnTwoPagesCountsOnceAlsoWhereASweepGoesOn(t *testing.T) {
+	synctest.Test(t, testTwoPages)
+}
+
+func testTwoPages(t *testing.T) {
+	w := newWorld(t)
+	w.crowd(120, 80)
+	w.Policy.MaxChanges = 500
+	w.mode(guard.Enforce)
+	cut := cutAt(100)
+	w.api.Fault = func(r *http.Request) ionostest.Fault {
+		if fault := cut(r); fault != nil {
+			return fault
+		}
+		if offset := r.URL.Query().Get("offset"); offset != "" && offset != "0" {
+			return shifted
+		}
+		return nil
+	}
+	_, invocations := w.short(t)
+	want(t, "invocations", invocations, 2)
+	for _, req := range w.bus.Requests() {
+		if err := req.Validate(w.now()); err != nil {
+			t.Error(err)
+		}
+	}
+	swept := w.bus.Sweeps()[0]
+	want(t, "users, with Keyreeve's own", swept.Users, 201)
+	want(t, "keys", swept.Keys, 200)
+	want(t, "keys in the report", len(w.report(t, swept)), 200)
+}
