@@ -14,9 +14,9 @@ func FuzzPayload(f *testing.F) {
 		`{}`, `{"policy":"max_age","dryRun":true,"override":["shrunk_reading"]}`, `{"policy":null}`, `{"Records":[]}`,
 		`{"Records":[{"messageId":"m1","body":"{}"}]}`, `{"Records":[{"body":"{}"}]}`,
 		`{"source":"aws.scheduler","detail-type":"Scheduled Event","detail":{}}`,
-		`{"source":"keyreeve","detail-type":"Key Sweep Continued","detail":{"order":{},"night":{"id":"n","startedAt":"2026-11-23T02:00:05Z","day":"2026-11-23","dayBegan":"2026-11-23T02:00:05Z"},"phase":"reading","offset":100,"parts":1,"published":0,"users":100,"keys":300,"policies":[]}}`,
-		`{"source":"keyreeve","detail-type":"Key Sweep Continued","detail":{"phase":"finished","parts":-1,"offset":-1,"night":{"id":"../..","day":"x"}}}`,
-		`{"source":"keyreeve","detail-type":"Key Sweep Continued","detail":{"phase":"publishing","parts":99999999}}`,
+		`{"source":"keyreeve","detail-type":"Key Sweep Continued","detail":{"order":{},"night":{"id":"n","startedAt":"2026-11-23T02:00:05Z","day":"2026-11-23","dayBegan":"2026-11-23T02:00:05Z"},"phase":"reading","offset":100,"parts":["0000-n1"],"published":0,"users":100,"keys":300,"policies":[]}}`,
+		`{"source":"keyreeve","detail-type":"Key Sweep Continued","detail":{"phase":"finished","parts":[""],"offset":-1,"night":{"id":"../..","day":"x"}}}`,
+		`{"source":"keyreeve","detail-type":"Key Sweep Continued","detail":{"phase":"publishing","parts":["/../../report"]}}`,
 	} {
 		f.Add([]byte(payload))
 	}

@@ -83,7 +83,7 @@ func (s *Sweeper) open(payload []byte) (*state, error) {
 		return nil, err
 	}
 	now := s.Clock().UTC()
-	st := &state{Order: o, Phase: reading}
+	st := &state{Order: o, Phase: reading, Parts: []string{}}
 	st.Night.StartedAt = now
 	st.Night.ID = now.Format("20060102T150405Z") + "-" + s.Unique()
 	return st, nil
@@ -145,11 +145,12 @@ func (s *Sweeper) goOn(ctx context.Context, st *state) (guard.Sweep, error) {
 
 // over reports whether the sweep has ended since the state was left, so that its plan is gone: queues deliver twice.
 func (s *Sweeper) over(ctx context.Context, st *state) (bool, error) {
-	if st.Parts == 0 {
+	if len(st.Parts) == 0 {
 		return false, nil
 	}
-	part, err := s.Archive.Get(ctx, st.part(0))
+	part, err := s.Archive.Get(ctx, st.part(st.Parts[0]))
 	if guard.KindOf(err) == guard.NotFound {
+		s.discardPlan(ctx, st)
 		s.Logger.LogAttrs(ctx, slog.LevelInfo, "The sweep is over, its message came again.", slog.String("sweep", st.Night.ID))
 		return true, nil
 	}

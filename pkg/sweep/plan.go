@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"os"
 
 	"keyreeve/pkg/guard"
@@ -54,8 +55,8 @@ func (s *scratch) drop() {
 // plan goes through all that was written down of the keys, in the order of reading.
 func (s *Sweeper) plan(ctx context.Context, st *state) iter.Seq2[line, error] {
 	return func(yield func(line, error) bool) {
-		for n := range st.Parts {
-			if !s.planPart(ctx, st.part(n), yield) {
+		for _, part := range st.Parts {
+			if !s.planPart(ctx, st.part(part), yield) {
 				return
 			}
 		}
@@ -83,6 +84,17 @@ func (s *Sweeper) planPart(ctx context.Context, name string, yield func(line, er
 		case !yield(l, nil):
 			return false
 		}
+	}
+}
+
+// discardPlan removes the plan. That some of it could not be removed is of no consequence.
+func (s *Sweeper) discardPlan(ctx context.Context, st *state) {
+	var failed []error
+	for _, part := range st.Parts {
+		failed = append(failed, s.Archive.Remove(ctx, st.part(part)))
+	}
+	if err := errors.Join(failed...); err != nil {
+		s.Logger.LogAttrs(ctx, slog.LevelWarn, "Parts of the plan stay in the archive.", slog.String("sweep", st.Night.ID), slog.Any("error", err))
 	}
 }
 

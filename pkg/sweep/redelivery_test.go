@@ -2,13 +2,17 @@ package sweep_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"keyreeve/pkg/guard"
 	"keyreeve/pkg/ionos/ionostest"
@@ -77,4 +81,37 @@ func testTwoPages(t *testing.T) {
 	want(t, "users, with Keyreeve's own", swept.Users, 201)
 	want(t, "keys", swept.Keys, 200)
 	want(t, "keys in the report", len(w.report(t, swept)), 200)
+}
+
+func TestAMessageThatComesAgainInBetweenSpoilsNoPlan(t *testing.T) { synctest.Test(t, testRepeat) }
+
+func testRepeat(t *testing.T) {
+	w := newWorld(t)
+	w.crowd(20, 400)
+	w.mode(guard.Enforce)
+	w.cutOff(t, 200, `{}`)
+	w.cutOff(t, 400, w.continued(t)[0])
+	w.cutOff(t, 300, w.continued(t)[0]) // The same again does not come as far.
+	first, second := w.continued(t)[1], w.continued(t)[2]
+	w.message(t.Context(), t, first)
+	swept := w.bus.Sweeps()[0]
+	want(t, "keys", swept.Keys, 420)
+	want(t, "keys in the report", len(w.report(t, swept)), 420)
+	want(t, "requests", len(w.requested()), 20)
+
+	w.message(t.Context(), t, second)
+	want(t, "sweeps announced", len(w.bus.Sweeps()), 1)
+	plans, err := fs.Glob(os.DirFS(w.reports), "*/*/plan*")
+	if err != nil || len(plans) > 0 {
+		t.Errorf("left in the archive: %v, %v", plans, err)
+	}
+}
+
+// cutOff delivers a message to an invocation that comes as far as the page at the offset.
+func (w *world) cutOff(t *testing.T, offset int, body string) {
+	t.Helper()
+	w.api.Fault = cutAt(offset)
+	ctx, cancel := context.WithTimeout(t.Context(), finishing+time.Second)
+	defer cancel()
+	w.message(ctx, t, body)
 }

@@ -64,8 +64,9 @@ type state struct {
 	Offset int `json:"offset"`
 	// Before are the ids of the users of the page before that one.
 	Before []string `json:"before,omitempty"`
-	// Parts is how many parts of the plan are in the archive.
-	Parts int `json:"parts"`
+	// Parts has a name for each part of the plan in the archive, in order. No two are the same: where a message comes again,
+	// two invocations go on from the same state, and neither may write into the plan of the other.
+	Parts []string `json:"parts"`
 	// Published is how many users of the plan are done with.
 	Published int                `json:"published"`
 	Users     int                `json:"users"`
@@ -123,4 +124,4 @@ func (s *state) sweep() guard.Sweep {
 // file is the name of what the archive keeps of the sweep.
 func (s *state) file(name string) string { return path.Join(s.Night.Day, s.Night.ID, name) }
 
-func (s *state) part(n int) string { return s.file(fmt.Sprintf("plan-%04d.jsonl", n)) }
+func (s *state) part(name string) string { return s.file("plan-" + name + ".jsonl") }

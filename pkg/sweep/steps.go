@@ -2,7 +2,7 @@ package sweep
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -69,10 +69,11 @@ func (s *Sweeper) readOn(ctx, working context.Context, st *state) error {
 		st.Stopped, st.Phase = broken(failed), finished
 		return nil
 	}
-	if err := plan.keep(ctx, s.Archive, st.part(st.Parts), "application/x-ndjson"); err != nil {
+	part := fmt.Sprintf("%04d-%s", len(st.Parts), s.Unique())
+	if err := plan.keep(ctx, s.Archive, st.part(part), "application/x-ndjson"); err != nil {
 		return err
 	}
-	if st.Parts++; st.Phase == reading {
+	if st.Parts = append(st.Parts, part); st.Phase == reading {
 		return nil
 	}
 	return s.brake(ctx, st)
@@ -146,13 +147,7 @@ func (s *Sweeper) finish(ctx context.Context, st *state) (guard.Sweep, error) {
 	if err := s.Bus.AnnounceSweep(ctx, result); err != nil {
 		return guard.Sweep{}, err
 	}
-	var leftovers []error
-	for n := range st.Parts {
-		leftovers = append(leftovers, s.Archive.Remove(ctx, st.part(n)))
-	}
-	if err := errors.Join(leftovers...); err != nil {
-		s.Logger.LogAttrs(ctx, slog.LevelWarn, "Parts of the plan stay in the archive.", slog.String("sweep", st.Night.ID), slog.Any("error", err))
-	}
+	s.discardPlan(ctx, st)
 	s.Logger.LogAttrs(ctx, slog.LevelInfo, "The sweep is done.", slog.Any("sweep", result))
 	return result, nil
 }
