@@ -39,6 +39,8 @@ type judge struct {
 	policy guard.Policy
 	// order names the one policy to go by, or none.
 	order order
+	// begun has the policies by which the sweep began.
+	begun []guard.SweepTally
 	night night
 	now   time.Time
 }
@@ -117,17 +119,17 @@ func (j judge) decide(l *line, reading guard.Reading, k guard.Key, warned []time
 	}
 }
 
-// mode is that of the policy, empty where the sweep does not go by it.
+// mode is that of the policy, empty where the sweep does not go by it. Settings may change while a sweep is under way: what
+// is switched off is off, but what is armed waits for the next sweep, since the brakes of this one do not count it.
 func (j judge) mode(policy guard.SweepPolicy) guard.SweepMode {
-	mode := j.rules.Modes[policy]
-	switch {
-	case j.order.Policy != "" && j.order.Policy != policy:
+	i := slices.IndexFunc(j.begun, func(t guard.SweepTally) bool { return t.Policy == policy })
+	if i < 0 {
 		return ""
-	case mode == guard.Enforce && (j.rules.DryRun || j.order.DryRun):
-		return guard.Report
-	default:
+	}
+	if mode := j.rules.mode(policy, j.order); mode != guard.Enforce {
 		return mode
 	}
+	return j.begun[i].Mode
 }
 
 // aging says what is due about an active key for its age, when it will be switched off at the earliest, and whether a

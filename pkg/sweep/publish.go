@@ -36,7 +36,7 @@ func (s *Sweeper) write(ctx context.Context, st *state, name, contentType string
 
 // publish has done what the plan says, from where the state is.
 func (s *Sweeper) publish(ctx context.Context, st *state) error {
-	j := judge{rules: s.Rules, policy: s.Policy, order: st.Order, night: st.Night}
+	j := judge{rules: s.Rules, policy: s.Policy, order: st.Order, begun: st.Policies, night: st.Night}
 	todo, users, done := errands{}, 0, st.Published
 	for lines, err := range byUser(s.plan(ctx, st)) {
 		if err != nil {

@@ -106,7 +106,7 @@ func errRepeated() error {
 // look says what is due about the keys of a page of users.
 func (s *Sweeper) look(ctx context.Context, st *state, users []guard.UserKeys) ([]line, error) {
 	var owners, aging []string
-	j := judge{rules: s.Rules, policy: s.Policy, order: st.Order, night: st.Night, now: s.Clock()}
+	j := judge{rules: s.Rules, policy: s.Policy, order: st.Order, begun: st.Policies, night: st.Night, now: s.Clock()}
 	for _, u := range users {
 		if len(u.Keys) == 0 {
 			continue

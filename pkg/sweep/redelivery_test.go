@@ -115,3 +115,48 @@ func (w *world) cutOff(t *testing.T, offset int, body string) {
 	defer cancel()
 	w.message(ctx, t, body)
 }
+
+func TestNoPolicyIsArmedInTheMiddleOfASweep(t *testing.T) {
+	for name, arrange := range map[string]func(w *world){
+		"it only reported":    func(w *world) { w.mode(guard.Report) },
+		"it was switched off": func(w *world) { delete(w.Rules.Modes, guard.InactiveUser) },
+	} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { testArmed(t, arrange) }) })
+	}
+}
+
+func testArmed(t *testing.T, arrange func(w *world)) {
+	w := newWorld(t)
+	w.crowd(0, 150)
+	w.crowd(20, 0)
+	w.Policy.MaxChanges = 19 // One less than are due.
+	arrange(w)
+	w.cutOff(t, 100, `{}`)
+	w.mode(guard.Enforce)
+	w.message(t.Context(), t, w.continued(t)[0])
+	want(t, "requests", len(w.requested()), 0)
+	for _, row := range w.report(t, w.bus.Sweeps()[0]) {
+		want(t, "reported as enforced: "+row.Key, row.Mode == guard.Enforce, false)
+	}
+}
+
+func TestAPolicyThatIsDisarmedMeanwhileIsNotCarriedOut(t *testing.T) {
+	for name, disarm := range map[string]func(w *world){
+		"it only reports":    func(w *world) { w.mode(guard.Report) },
+		"it is switched off": func(w *world) { delete(w.Rules.Modes, guard.InactiveUser) },
+		"all is a dry run":   func(w *world) { w.Rules.DryRun = true },
+	} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { testDisarmed(t, disarm) }) })
+	}
+}
+
+func testDisarmed(t *testing.T, disarm func(w *world)) {
+	w := newWorld(t)
+	w.crowd(20, 100)
+	w.crowd(20, 0)
+	w.mode(guard.Enforce)
+	w.cutOff(t, 100, `{}`)
+	disarm(w)
+	w.message(t.Context(), t, w.continued(t)[0])
+	want(t, "requests", len(w.requested()), 0)
+}

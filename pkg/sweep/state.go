@@ -36,6 +36,19 @@ func (o order) validate(rules Rules) error {
 	return &guard.Error{Kind: guard.Invalid, Message: message, Remedy: remedy}
 }
 
+// mode is that of the policy by the settings, empty where the order leaves it out or it is switched off.
+func (r Rules) mode(policy guard.SweepPolicy, o order) guard.SweepMode {
+	mode := r.Modes[policy]
+	switch {
+	case o.Policy != "" && o.Policy != policy:
+		return ""
+	case mode == guard.Enforce && (r.DryRun || o.DryRun):
+		return guard.Report
+	default:
+		return mode
+	}
+}
+
 // night is what one sweep goes by, all the while.
 type night struct {
 	ID        string    `json:"id"`

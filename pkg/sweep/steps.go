@@ -23,10 +23,9 @@ func (s *Sweeper) begin(ctx context.Context, st *state) error {
 	if past.Day == st.Night.Day {
 		st.Night.DayBegan = past.DayBegan
 	}
-	j := judge{rules: s.Rules, order: st.Order}
 	st.Policies = []guard.SweepTally{}
 	for _, policy := range guard.SweepPolicies() {
-		if mode := j.mode(policy); mode != "" {
+		if mode := s.Rules.mode(policy, st.Order); mode != "" {
 			st.Policies = append(st.Policies, guard.SweepTally{Policy: policy, Mode: mode})
 		}
 	}
