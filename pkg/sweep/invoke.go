@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -71,7 +72,7 @@ func (s *Sweeper) open(payload []byte) (*state, error) {
 		if err := edge.DecodeStrictly(event.Detail, &st, edge.Form{Name: "The state of the sweep"}); err != nil {
 			return nil, err
 		}
-		return &st, st.Order.validate(s.Rules)
+		return &st, cmp.Or(st.validate(s.Clock()), st.Order.validate(s.Rules))
 	case event.DetailType == detailScheduled:
 	default:
 		form := edge.Form{Name: "The payload", Members: "policy, dryRun and override"}

@@ -160,3 +160,22 @@ func testDisarmed(t *testing.T, disarm func(w *world)) {
 	w.message(t.Context(), t, w.continued(t)[0])
 	want(t, "requests", len(w.requested()), 0)
 }
+
+func TestAStateThatNoSweepLeftIsRefused(t *testing.T) {
+	for name, detail := range map[string]string{
+		"nothing":         `{}`,
+		"no phase":        `{"night": {"id": "n", "day": "2026-11-23", "startedAt": "2026-11-23T02:00:00Z"}, "parts": ["0"]}`,
+		"a phase of none": `{"night": {"id": "n", "day": "2026-11-23", "startedAt": "2026-11-23T02:00:00Z"}, "parts": ["0"], "phase": "finished"}`,
+		"no id":           `{"night": {"day": "2026-11-23", "startedAt": "2026-11-23T02:00:00Z"}, "parts": ["0"], "phase": "publishing"}`,
+		"no day":          `{"night": {"id": "n", "startedAt": "2026-11-23T02:00:00Z"}, "parts": ["0"], "phase": "publishing"}`,
+		"no plan":         `{"night": {"id": "n", "day": "2026-11-23", "startedAt": "2026-11-23T02:00:00Z"}, "parts": [], "phase": "publishing"}`,
+		"the day before":  `{"night": {"id": "n", "day": "2026-11-22", "startedAt": "2026-11-22T02:00:04Z"}, "parts": ["0"], "phase": "publishing"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			_, err := w.Invoke(t.Context(), []byte(`{"source": "keyreeve", "detail-type": "Key Sweep Continued", "detail": `+detail+`}`))
+			want(t, "kind of error", guard.KindOf(err), guard.Invalid)
+			want(t, "sweeps announced", len(w.bus.Sweeps()), 0)
+		})
+	}
+}

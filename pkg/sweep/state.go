@@ -91,6 +91,20 @@ type state struct {
 	Reported bool `json:"reported,omitempty"`
 }
 
+// validate refuses what no sweep has left, and what was left so long ago that others have swept since: what was seen of a
+// key that day must not take the place of what was seen of it later.
+func (s *state) validate(now time.Time) error {
+	goesOn := []phase{reading, reporting, publishing}
+	switch {
+	case !slices.Contains(goesOn, s.Phase) || s.Night.ID == "" || s.Night.Day == "" || len(s.Parts) == 0:
+		return &guard.Error{Kind: guard.Invalid, Message: "The state of the sweep is none that a sweep has left.", Remedy: "Start another sweep."}
+	case now.Sub(s.Night.StartedAt) > day:
+		return &guard.Error{Kind: guard.Invalid, Message: "The sweep began too long ago to go on.", Remedy: "Start another sweep."}
+	default:
+		return nil
+	}
+}
+
 // unlessLate returns err, but for one that came because ctx ended while the sweep was still in the phase: then the state says
 // where to go on.
 func (s *state) unlessLate(ctx context.Context, at phase, err error) error {
