@@ -247,6 +247,31 @@ func TestASightingNeverTakesThePlaceOfAChange(t *testing.T) {
 	want(t, "the last change", memory.Changes["alice-0"].RequestID, "before")
 }
 
+func TestWhatWasAttemptedDelaysASighting(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice", -50, 10)
+	attempt := guard.Attempt{Action: guard.Activate, At: w.now(), RequestID: "failed"}
+	if err := w.ledger.Record(t.Context(), alice.ID, guard.Memory{Attempts: map[string]guard.Attempt{"alice-0": attempt}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, night := range []struct {
+		after time.Duration
+		since time.Time
+	}{
+		{after: time.Hour - time.Second},
+		{after: time.Second, since: w.now().Add(time.Hour)},
+	} {
+		w.pass(night.after)
+		since := w.report(t, w.night(t))["alice-0"].InactiveSince
+		want(t, "inactive since, at "+w.now().String(), since, night.since)
+		memory, err := w.ledger.Recall(t.Context(), alice.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, "the clock, at "+w.now().String(), memory.Changes["alice-0"].At, night.since)
+	}
+}
+
 func TestNoSecretAnywhere(t *testing.T) {
 	w := newWorld(t)
 	people := town(t, w)

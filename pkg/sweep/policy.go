@@ -19,7 +19,7 @@ const (
 	day          = 24 * time.Hour
 )
 
-// unseenFor is how long a change that Keyreeve made may not show in a reading that was begun before.
+// unseenFor is how long a change that Keyreeve made, or set out to make, may not show in a reading that was begun before.
 const unseenFor = time.Hour
 
 // line is one key in the plan: what the report shows of it, and what it takes to do what is due.
@@ -82,10 +82,9 @@ func describe(reading guard.Reading, k guard.Key) report.Row {
 // since it was read: the sighting is as old as what it takes the place of.
 func (j judge) sighting(memory guard.Memory, k guard.Key) *guard.Change {
 	last := memory.Changes[k.ID]
-	_, attempted := memory.Attempts[k.ID]
 	seen := last
 	switch {
-	case attempted || j.now.Sub(last.At) < unseenFor:
+	case j.now.Sub(last.At) < unseenFor || j.now.Sub(memory.Attempts[k.ID].At) < unseenFor:
 		return nil
 	case !k.Active && guard.InactiveSince(k, last).IsZero():
 		seen.Action, seen.Reason = guard.Deactivate, "found inactive"
