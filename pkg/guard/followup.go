@@ -5,7 +5,7 @@ import "time"
 // MayBeOn reports whether a key may be on: not one of somebody who left, unless it was activated since.
 func MayBeOn(reading Reading, keyID string) bool {
 	left, last := reading.Memory.OffboardedAt, reading.Memory.Changes[keyID]
-	return left.IsZero() || last.Action == Activate && last.OccurredAt.After(left)
+	return left.IsZero() || last.Activated() && last.OccurredAt.After(left)
 }
 
 const (

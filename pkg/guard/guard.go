@@ -92,7 +92,13 @@ type Change struct {
 	// Events are the last events that decided on the key, by [Request.Event], whether it had to be switched or not: when
 	// one of them arrives again, it changes nothing.
 	Events []string `json:"events,omitempty"`
+	// Seen is true where nobody asked Keyreeve for it: the key was switched elsewhere, and a sweep found it so.
+	Seen bool `json:"seen,omitempty"`
 }
+
+// Activated reports whether the last thing that was decided about the key is that it may be on. That it was found on decides
+// nothing.
+func (c Change) Activated() bool { return c.Action == Activate && !c.Seen }
 
 // Refusal is what the ledger remembers of the last refusal of a key, so that the same request is refused again when it
 // arrives again, even if it would pass by then.

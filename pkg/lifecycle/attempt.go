@@ -48,7 +48,7 @@ func (r run) setOut(ctx context.Context, reading *guard.Reading, verdicts []guar
 // if a newer event decided otherwise on each key; one that decided the same does not contradict it.
 func heeds(reading guard.Reading, verdicts []guard.Verdict) bool {
 	heeded := func(v guard.Verdict) bool {
-		return v.Outcome != guard.Refused && (v.Outcome != guard.Superseded || reading.Memory.Changes[v.KeyID].Action != guard.Activate)
+		return v.Outcome != guard.Refused && (v.Outcome != guard.Superseded || !reading.Memory.Changes[v.KeyID].Activated())
 	}
 	tooMuch := func(v guard.Verdict) bool { return v.Rule == guard.BlastRadius && v.Outcome == guard.Refused }
 	return len(verdicts) == 0 || count(verdicts, heeded) > 0 && count(verdicts, tooMuch) == 0

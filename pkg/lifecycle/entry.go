@@ -90,7 +90,7 @@ func stillSo(last, seen guard.Change) (change guard.Change, news bool) {
 		return seen, true
 	}
 	news = seen.OccurredAt.After(last.OccurredAt) || !slices.Equal(seen.Events, last.Events)
-	last.OccurredAt, last.Events = seen.OccurredAt, seen.Events
+	last.OccurredAt, last.Events, last.Seen = seen.OccurredAt, seen.Events, false
 	return last, news
 }
 

@@ -240,11 +240,62 @@ func TestASightingNeverTakesThePlaceOfAChange(t *testing.T) {
 	alice := w.user("alice", 50, 10)
 	w.inactive(t, alice, "alice-0", time.Minute) // The list of keys does not show it yet.
 	w.night(t)
-	memory, err := w.ledger.Recall(t.Context(), alice.ID)
+	want(t, "the last change", w.recall(t, alice).Changes["alice-0"].RequestID, "before")
+}
+
+func TestASightingIsNobodysDecision(t *testing.T) {
+	t.Run("that the key of somebody who left may be on", func(t *testing.T) {
+		w := newWorld(t)
+		alice := w.user("alice", 50, 10)
+		w.inactive(t, alice, "alice-0", 5*day)
+		if err := w.ledger.Record(t.Context(), alice.ID, guard.Memory{OffboardedAt: w.now().Add(-10 * day)}); err != nil {
+			t.Fatal(err)
+		}
+		w.night(t)
+		memory := w.recall(t, alice)
+		want(t, "reason", memory.Changes["alice-0"].Reason, "found active")
+		want(t, "may be on", guard.MayBeOn(guard.Reading{User: guard.User{ID: alice.ID}, Memory: memory}, "alice-0"), false)
+	})
+	t.Run("that somebody did not leave", func(t *testing.T) {
+		w := newWorld(t)
+		alice := w.user("alice", 50)
+		left := w.now().Add(-3 * time.Hour)
+		w.inactive(t, alice, "alice-0", 2*time.Hour) // And somebody switched it on in the console.
+		w.night(t)
+		late := guard.Request{
+			Action: guard.Deactivate, User: alice.ID, ID: "e1", Source: "okta", OccurredAt: left, Offboarding: true,
+			Actor: guard.Actor{Kind: guard.System, Name: "okta"},
+		}
+		if _, err := w.lifecycle.Do(t.Context(), late); err != nil {
+			t.Fatal(err)
+		}
+		want(t, "left at", w.recall(t, alice).OffboardedAt, left)
+	})
+	t.Run("until somebody decides the same", func(t *testing.T) {
+		w := newWorld(t)
+		alice := w.user("alice", 50)
+		w.inactive(t, alice, "alice-0", 5*day)
+		w.night(t)
+		want(t, "decided", w.recall(t, alice).Changes["alice-0"].Activated(), false)
+		on := guard.Request{
+			Action: guard.Activate, User: alice.ID, ID: "e1", Source: "api", OccurredAt: w.now(),
+			Actor: guard.Actor{Kind: guard.System, Name: "script"},
+		}
+		if _, err := w.lifecycle.Do(t.Context(), on); err != nil {
+			t.Fatal(err)
+		}
+		want(t, "decided, after a request", w.recall(t, alice).Changes["alice-0"].Activated(), true)
+	})
+}
+
+// recall is what the ledger knows of the user.
+func (w *world) recall(t tb, u ionostest.User) guard.Memory {
+	t.Helper()
+	memory, err := w.ledger.Recall(context.Background(), u.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want(t, "the last change", memory.Changes["alice-0"].RequestID, "before")
+	return memory
 }
 
 func TestWhatWasAttemptedDelaysASighting(t *testing.T) {
@@ -264,11 +315,7 @@ func TestWhatWasAttemptedDelaysASighting(t *testing.T) {
 		w.pass(night.after)
 		since := w.report(t, w.night(t))["alice-0"].InactiveSince
 		want(t, "inactive since, at "+w.now().String(), since, night.since)
-		memory, err := w.ledger.Recall(t.Context(), alice.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want(t, "the clock, at "+w.now().String(), memory.Changes["alice-0"].At, night.since)
+		want(t, "the clock, at "+w.now().String(), w.recall(t, alice).Changes["alice-0"].At, night.since)
 	}
 }
 

@@ -94,7 +94,7 @@ func (j judge) sighting(memory guard.Memory, k guard.Key) *guard.Change {
 		return nil
 	}
 	seen.At, seen.Actor, seen.Source, seen.RequestID = j.now, actor(), source, j.night.ID
-	seen.ApprovedBy, seen.Overridden = guard.Actor{}, nil
+	seen.ApprovedBy, seen.Overridden, seen.Seen = guard.Actor{}, nil, true
 	return &seen
 }
 
