@@ -151,6 +151,68 @@ func TestEachBrakeStopsTheSweepBeforeItDoesAnything(t *testing.T) {
 	}
 }
 
+func TestTheLimitsOfTheBrakes(t *testing.T) {
+	cases := []struct {
+		name        string
+		due, rest   int
+		last        guard.SweepMemory
+		recent      int
+		limit, most int
+		stopped     guard.Brake
+	}{
+		{name: "as many as may change", due: 20, rest: 200, limit: 20, most: 100},
+		{name: "one more", due: 21, rest: 200, limit: 20, most: 100, stopped: guard.TooManyDue},
+		{name: "as many as are left", due: 20, rest: 200, recent: 30, limit: 50, most: 100},
+		{name: "nothing, and the hour is used up", rest: 20, recent: 51, limit: 50, most: 100},
+		{name: "just the share", due: 20, rest: 180, limit: 50, most: 10},
+		{name: "one more than the share", due: 20, rest: 179, limit: 50, most: 10, stopped: guard.TooManyDue},
+		{name: "a few are no share", due: 5, rest: 10, limit: 50, most: 1},
+		{name: "six are", due: 6, rest: 10, limit: 50, most: 1, stopped: guard.TooManyDue},
+		{name: "users, just the share missing", rest: 199, last: guard.SweepMemory{Users: 250}, limit: 50, most: 20},
+		{name: "users, one more", rest: 199, last: guard.SweepMemory{Users: 251}, limit: 50, most: 20, stopped: guard.ShrunkReading},
+		{name: "users, a few missing", rest: 4, last: guard.SweepMemory{Users: 10}, limit: 50, most: 1},
+		{name: "users, six missing", rest: 4, last: guard.SweepMemory{Users: 11}, limit: 50, most: 1, stopped: guard.ShrunkReading},
+		{name: "keys, just the share missing", rest: 200, last: guard.SweepMemory{Keys: 250}, limit: 50, most: 20},
+		{name: "keys, one more", rest: 200, last: guard.SweepMemory{Keys: 251}, limit: 50, most: 20, stopped: guard.ShrunkReading},
+		{name: "keys, a few missing", rest: 5, last: guard.SweepMemory{Keys: 10}, limit: 50, most: 1},
+		{name: "keys, six missing", rest: 5, last: guard.SweepMemory{Keys: 11}, limit: 50, most: 1, stopped: guard.ShrunkReading},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.crowd(c.due, c.rest)
+			w.mode(guard.Enforce)
+			w.Policy.MaxChanges, w.Rules.MaxShare = c.limit, c.most
+			if err := w.ledger.RecordSweep(t.Context(), c.last); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.ledger.Reserve(t.Context(), c.recent, 0); err != nil {
+				t.Fatal(err)
+			}
+			var stopped guard.Brake
+			if stop := w.sweep(t.Context(), t, `{}`).Stopped; stop != nil {
+				stopped = stop.Brake
+			}
+			want(t, "stopped by", stopped, c.stopped)
+		})
+	}
+}
+
+func TestDeletionsCountAsChanges(t *testing.T) {
+	w := newWorld(t)
+	w.crowd(3, 0)
+	w.mode(guard.Enforce)
+	for i := range 3 {
+		u := w.user(fmt.Sprint("off", i), -100, 10)
+		w.inactive(t, u, fmt.Sprintf("off%d-0", i), 31*day)
+	}
+	w.Policy.MaxChanges = 5
+	stopped := w.sweep(t.Context(), t, `{}`).Stopped
+	if stopped == nil || !strings.Contains(stopped.Message, "6 keys are due to be changed") {
+		t.Errorf("stopped by %+v", stopped)
+	}
+}
+
 // nobody answers with an empty list of users.
 func nobody(http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -11,6 +11,7 @@ import (
 
 	"keyreeve/pkg/guard"
 	"keyreeve/pkg/ionos/ionostest"
+	"keyreeve/pkg/report"
 )
 
 // town has somebody for each policy, and each rule of the guard that may stand in a sweep's way.
@@ -363,7 +364,16 @@ func TestTheReportIsWhereTheEventSays(t *testing.T) {
 	if err != nil || !local || !bytes.Contains(page, []byte("old@example.com")) {
 		t.Errorf("%s: %v", result.Report, err)
 	}
-	want(t, "keys in the report", len(w.report(t, result)), len(w.states(people...)))
+	rows := w.report(t, result)
+	want(t, "keys in the report", len(rows), len(w.states(people...)))
+	want(t, "an inactive user's", rows["gone-0"], report.Row{
+		User: "gone@example.com", UserID: people[6].ID, UserInactive: true, Key: "gone-0", Active: true,
+		Created: w.now().AddDate(0, 0, -300), Policy: guard.InactiveUser, Step: guard.StepDeactivate, Mode: guard.Report,
+	})
+	want(t, "an active user's", rows["off-0"], report.Row{
+		User: "off@example.com", UserID: people[4].ID, Key: "off-0", Created: w.now().AddDate(0, 0, -100),
+		InactiveSince: w.now().Add(-31 * day), Policy: guard.DeleteAfterGrace, Step: guard.StepDelete, Mode: guard.Report,
+	})
 	want(t, "keys", result.Keys, len(w.states(people...)))
 	want(t, "users, with Keyreeve's own", result.Users, len(people)+1)
 }
