@@ -145,13 +145,7 @@ func TestWhatWasUndoneStaysUndoneForTheDay(t *testing.T) {
 	w.night(t)
 	gone := people[6]
 	w.pass(2 * time.Hour)
-	back := guard.Request{
-		Action: guard.Activate, User: gone.ID, Keys: []string{"gone-1"}, ID: "e1", Source: "api", OccurredAt: w.now(),
-		Actor: guard.Actor{Kind: guard.System, Name: "script"},
-	}
-	if _, err := w.lifecycle.Do(t.Context(), back); err != nil {
-		t.Fatal(err)
-	}
+	w.switchOn(t, gone, "gone-1")
 	w.pass(time.Hour)
 	w.night(t)
 	want(t, "the same day", w.states(gone), map[string]string{"gone-0": "inactive", "gone-1": "active"})
@@ -239,9 +233,12 @@ func TestAKeyThatWasSwitchedOnElsewhereLosesItsClock(t *testing.T) {
 func TestASightingNeverTakesThePlaceOfAChange(t *testing.T) {
 	w := newWorld(t)
 	alice := w.user("alice", 50, 10)
-	w.inactive(t, alice, "alice-0", time.Minute) // The list of keys does not show it yet.
+	w.inactive(t, alice, "alice-0", time.Hour-time.Second) // The list of keys does not show it yet.
 	w.night(t)
 	want(t, "the last change", w.recall(t, alice).Changes["alice-0"].RequestID, "before")
+	w.pass(time.Second)
+	w.night(t)
+	want(t, "the last change, an hour later", w.recall(t, alice).Changes["alice-0"].Reason, "found active")
 }
 
 func TestASightingIsNobodysDecision(t *testing.T) {
@@ -278,13 +275,7 @@ func TestASightingIsNobodysDecision(t *testing.T) {
 		w.inactive(t, alice, "alice-0", 5*day)
 		w.night(t)
 		want(t, "decided", w.recall(t, alice).Changes["alice-0"].Activated(), false)
-		on := guard.Request{
-			Action: guard.Activate, User: alice.ID, ID: "e1", Source: "api", OccurredAt: w.now(),
-			Actor: guard.Actor{Kind: guard.System, Name: "script"},
-		}
-		if _, err := w.lifecycle.Do(t.Context(), on); err != nil {
-			t.Fatal(err)
-		}
+		w.switchOn(t, alice, "alice-0")
 		want(t, "decided, after a request", w.recall(t, alice).Changes["alice-0"].Activated(), true)
 	})
 }

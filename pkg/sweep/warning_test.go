@@ -113,13 +113,7 @@ func TestWhoeverGotAKeyBackIsWarnedAnew(t *testing.T) {
 	alice := w.user("alice", 400, 1)
 	w.nights(t, alice, func(int) { w.night(t) })
 	w.pass(time.Hour)
-	back := guard.Request{
-		Action: guard.Activate, User: alice.ID, Keys: []string{"alice-0"}, ID: "e1", Source: "api", OccurredAt: w.now(),
-		Actor: guard.Actor{Kind: guard.System, Name: "script"},
-	}
-	if _, err := w.lifecycle.Do(t.Context(), back); err != nil {
-		t.Fatal(err)
-	}
+	w.switchOn(t, alice, "alice-0")
 	w.pass(day - time.Hour)
 	want(t, "nights until it is off again", w.nights(t, alice, func(int) { w.night(t) }), 14)
 	want(t, "warnings", len(w.bus.Warnings()), 4)

@@ -177,6 +177,18 @@ func (w *world) inactive(t tb, u ionostest.User, keyID string, since time.Durati
 	}
 }
 
+// switchOn has a key switched on, by a request of this moment.
+func (w *world) switchOn(t tb, u ionostest.User, keyID string) {
+	t.Helper()
+	on := guard.Request{
+		Action: guard.Activate, User: u.ID, Keys: []string{keyID}, ID: "on", Source: "api", OccurredAt: w.now(),
+		Actor: guard.Actor{Kind: guard.System, Name: "script"},
+	}
+	if _, err := w.lifecycle.Do(context.Background(), on); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // sweep invokes the function.
 func (w *world) sweep(ctx context.Context, t tb, payload string) guard.Sweep {
 	t.Helper()
