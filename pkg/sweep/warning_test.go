@@ -145,6 +145,23 @@ func TestTheOnlyKeyIsWarnedOfAndStays(t *testing.T) {
 	want(t, "told that it is the only one", warnings[0].Keys[0].OnlyActive, true)
 }
 
+func TestOfSeveralKeysThatAgeEachIsWarnedOfAsOneThatMayGo(t *testing.T) {
+	w := newWorld(t)
+	w.mode(guard.Enforce)
+	alice := w.user("alice", 200, 100)
+	want(t, "due, before", w.steps(t, w.night(t)), map[string]string{"alice-0": "warn", "alice-1": "warn"})
+	for _, k := range w.bus.Warnings()[0].Keys {
+		want(t, "said to be the only one: "+k.ID, k.OnlyActive, false)
+	}
+	w.pass(day)
+	want(t, "due, between", w.steps(t, w.night(t)), map[string]string{"alice-0": "wait", "alice-1": "wait"})
+	for _, row := range w.report(t, w.bus.Sweeps()[1]) {
+		want(t, "said about "+row.Key, row.Message, "")
+	}
+	w.nights(t, alice, func(int) { w.night(t) })
+	want(t, "in the end the newest one stays", w.states(alice), map[string]string{"alice-0": "inactive", "alice-1": "active"})
+}
+
 func TestNobodyIsWarnedOfWhatTheGuardWouldRefuse(t *testing.T) {
 	w := newWorld(t)
 	w.mode(guard.Enforce)
