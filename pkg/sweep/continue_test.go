@@ -133,7 +133,7 @@ func testCutOffPublishing(t *testing.T) {
 	want(t, "writes", w.writes(), 30)
 }
 
-// slow is the archive, where the first report takes longer than there is time.
+// slow is the archive, where the first reports take longer than there is time.
 type slow struct {
 	sweep.Archive
 
@@ -142,7 +142,7 @@ type slow struct {
 
 func (s *slow) Put(ctx context.Context, name, contentType string, content io.ReadSeeker) error {
 	if strings.HasSuffix(name, "report.html") {
-		if s.reports++; s.reports == 1 {
+		if s.reports--; s.reports >= 0 {
 			<-ctx.Done()
 			return ctx.Err()
 		}
@@ -156,7 +156,7 @@ func testCutOffReporting(t *testing.T) {
 	w := newWorld(t)
 	w.crowd(10, 10)
 	w.mode(guard.Enforce)
-	w.Archive = &slow{Archive: w.Archive}
+	w.Archive = &slow{Archive: w.Archive, reports: 1}
 	first, invocations := w.short(t)
 	want(t, "the first one continues", first.Continues, true)
 	want(t, "invocations", invocations, 2)
@@ -167,6 +167,26 @@ func testCutOffReporting(t *testing.T) {
 	w.message(t.Context(), t, w.continued(t)[0])
 	want(t, "sweeps announced", len(w.bus.Sweeps()), 1)
 	want(t, "requests after a repeat", len(w.bus.Requests()), 10)
+}
+
+func TestASweepThatCannotReportDoesNotGoOnForEver(t *testing.T) { synctest.Test(t, testNoReport) }
+
+func testNoReport(t *testing.T) {
+	w := newWorld(t)
+	w.crowd(10, 10)
+	w.mode(guard.Enforce)
+	w.Archive = &slow{Archive: w.Archive, reports: 2}
+	ctx, cancel := context.WithTimeout(t.Context(), finishing+time.Second)
+	defer cancel()
+	want(t, "the first one continues", w.sweep(ctx, t, `{}`).Continues, true)
+	again, cancel := context.WithTimeout(t.Context(), finishing+time.Second)
+	defer cancel()
+	_, err := w.Invoke(again, []byte(w.continued(t)[0]))
+	if guard.KindOf(err) != guard.Unavailable || !strings.Contains(fmt.Sprint(err), "got nowhere") {
+		t.Errorf("error %v", err)
+	}
+	w.message(t.Context(), t, w.continued(t)[0]) // The queue delivers it again.
+	want(t, "requests", len(w.requested()), 10)
 }
 
 func TestASweepThatGetsNowhereStops(t *testing.T) { synctest.Test(t, testNowhere) }

@@ -127,6 +127,7 @@ func (s *Sweeper) goOn(ctx context.Context, st *state) (guard.Sweep, error) {
 	if over, err := s.over(ctx, st); over || err != nil {
 		return st.sweep(), err
 	}
+	from := st.progress()
 	for _, step := range []struct {
 		phase phase
 		carry func(ctx, working context.Context, st *state) error
@@ -137,11 +138,23 @@ func (s *Sweeper) goOn(ctx context.Context, st *state) (guard.Sweep, error) {
 		if err := step.carry(ctx, working, st); err != nil {
 			return guard.Sweep{}, err
 		}
-		if st.Phase == step.phase {
-			return s.handOver(ctx, st)
+		if st.Phase != step.phase {
+			continue
 		}
+		if st.progress() == from {
+			return guard.Sweep{}, errNowhere()
+		}
+		return s.handOver(ctx, st)
 	}
 	return s.finish(ctx, st)
+}
+
+// errNowhere ends a sweep that would otherwise hand over for ever, and keep every other one from starting.
+func errNowhere() error {
+	return &guard.Error{
+		Kind: guard.Unavailable, Message: "The sweep got nowhere in the time of an invocation.",
+		Remedy: "Let the function run for longer, or see why what KEYREEVE_SWEEP_REPORTS names is so slow.",
+	}
 }
 
 // over reports whether the sweep has ended since the state was left, so that its plan is gone: queues deliver twice.
