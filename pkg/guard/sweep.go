@@ -67,7 +67,7 @@ type Sweep struct {
 	Policies []SweepTally `json:"policies"`
 	// Stopped is set where a brake stopped the sweep, so that nothing was done.
 	Stopped *SweepStop `json:"stopped,omitempty"`
-	// WouldStop is the brake that would have stopped it if all its policies were enforced.
+	// WouldStop is the brake that would have stopped it if all its policies were enforced, where none did.
 	WouldStop *SweepStop `json:"wouldStop,omitempty"`
 	// Continues is true where the time ran out, and another invocation goes on.
 	Continues bool `json:"continues,omitempty"`

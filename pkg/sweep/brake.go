@@ -36,21 +36,23 @@ func (s *state) shrunk(last guard.SweepMemory, maxShare int) *guard.SweepStop {
 // tooMany returns why the sweep has to stop if so many keys were changed: more than are left of the hour's limit, or than
 // the share of the contract allows.
 func (s *state) tooMany(due, recent, maxChanges, maxShare int) *guard.SweepStop {
-	stop := &guard.SweepStop{
-		Brake:  guard.TooManyDue,
-		Remedy: "Look through the report. If all of it is meant, raise KEYREEVE_MAX_CHANGES or KEYREEVE_SWEEP_MAX_SHARE until it is done; if not, exempt who is to be left alone.",
-	}
+	var message, setting string
 	switch {
 	case due == 0:
 		return nil
 	case recent+due > maxChanges:
-		stop.Message = fmt.Sprintf("%d keys are due to be changed, and %d were changed in the last hour; the limit is %d.", due, recent, maxChanges)
+		message = fmt.Sprintf("%d keys are due to be changed, and %d were changed in the last hour; the limit is %d.", due, recent, maxChanges)
+		setting = "KEYREEVE_MAX_CHANGES"
 	case due > few && due*100 > s.Keys*maxShare:
-		stop.Message = fmt.Sprintf("%d keys are due to be changed, of %d; the limit is %d %% of the contract.", due, s.Keys, maxShare)
+		message = fmt.Sprintf("%d of %d keys are due to be changed; the limit is %d %% of the contract.", due, s.Keys, maxShare)
+		setting = "KEYREEVE_SWEEP_MAX_SHARE"
 	default:
 		return nil
 	}
-	return stop
+	return &guard.SweepStop{
+		Brake: guard.TooManyDue, Message: message,
+		Remedy: "Look through the report. If all of it is meant, raise " + setting + " until it is done; if not, exempt who is to be left alone.",
+	}
 }
 
 // due counts the keys that are to be changed by the policies, or by those of them that are enforced.

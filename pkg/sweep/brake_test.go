@@ -71,7 +71,7 @@ func TestEachBrakeStopsTheSweepBeforeItDoesAnything(t *testing.T) {
 		{
 			name:    "more are due than the share of the contract",
 			arrange: func(_ *testing.T, w *world) { w.Rules.MaxShare = 9 },
-			brake:   guard.TooManyDue, says: "20 keys are due to be changed, of 220; the limit is 9 % of the contract.", reported: true,
+			brake:   guard.TooManyDue, says: "20 of 220 keys are due to be changed; the limit is 9 % of the contract.", reported: true,
 		},
 		{
 			name:    "there were more users the last time",

@@ -99,7 +99,9 @@ func (s *Sweeper) brake(ctx context.Context, st *state) error {
 		}
 		st.Stopped = st.tooMany(st.due(true), recent, s.Policy.MaxChanges, s.Rules.MaxShare)
 	}
-	st.WouldStop = st.tooMany(st.due(false), recent, s.Policy.MaxChanges, s.Rules.MaxShare)
+	if st.Stopped == nil {
+		st.WouldStop = st.tooMany(st.due(false), recent, s.Policy.MaxChanges, s.Rules.MaxShare)
+	}
 	return nil
 }
 

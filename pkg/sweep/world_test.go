@@ -64,24 +64,24 @@ type world struct {
 }
 
 // newWorld has no keys yet, and all policies in report mode.
-func newWorld(t testing.TB) *world {
-	t.Helper()
-	w := &world{api: new(ionostest.Server), clock: time.Date(2026, time.November, 23, 2, 0, 5, 0, time.UTC), reports: t.TempDir()}
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	w := &world{api: new(ionostest.Server), clock: time.Date(2026, time.November, 23, 2, 0, 5, 0, time.UTC), reports: tb.TempDir()}
 	w.api.Now, w.api.Unlimited = w.now, true
 	self := w.api.AddUser(ionostest.User{Email: "keyreeve@example.com", Administrator: true})
 	// In memory, so that the simulated time of testing/synctest goes on.
 	reach := func(handler http.Handler) http.RoundTripper {
 		transport, end := ionostest.Piped(handler)
-		t.Cleanup(end)
+		tb.Cleanup(end)
 		return transport
 	}
 	var err error
-	if w.ledger, err = ledger.OpenBolt(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), w.now); err != nil {
-		t.Fatal(err)
+	if w.ledger, err = ledger.OpenBolt(tb.Context(), filepath.Join(tb.TempDir(), "ledger.db"), w.now); err != nil {
+		tb.Fatal(err)
 	}
 	client, err := ionos.New(ionos.Config{Token: w.api.Token(self.ID), URL: "http://ionos", Transport: reach(w.api), Clock: time.Now})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	policy := guard.Policy{DeleteGrace: 30 * day, EventMaxAge: day, MaxChanges: 50}
 	logger := slog.New(slog.NewJSONHandler(&w.log, nil))
