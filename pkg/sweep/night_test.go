@@ -138,6 +138,30 @@ func TestOneRequestAUserAndPolicy(t *testing.T) {
 	}
 }
 
+func TestTheReasonsOfRequests(t *testing.T) {
+	for limit, said := range map[time.Duration]string{
+		90 * day: "90 days", 2 * day: "2 days", 47 * time.Hour: "47h0m0s", day: "24h0m0s", 60 * time.Hour: "60h0m0s",
+	} {
+		t.Run(said, func(t *testing.T) {
+			w := newWorld(t)
+			town(t, w)
+			w.mode(guard.Enforce)
+			w.Rules.MaxKeyAge, w.Policy.DeleteGrace = limit, limit
+			w.inactive(t, w.user("long", -400, 1), "long-0", 399*day)
+			w.night(t)
+			reasons := make(map[string]bool)
+			for _, req := range w.bus.Requests() {
+				reasons[req.Reason] = true
+			}
+			want(t, "reasons", reasons, map[string]bool{
+				"older than " + said + ", and the owner was warned twice": true,
+				"the user is inactive in IONOS":                           true,
+				"inactive for longer than " + said:                        true,
+			})
+		})
+	}
+}
+
 func TestWhatWasUndoneStaysUndoneForTheDay(t *testing.T) {
 	w := newWorld(t)
 	people := town(t, w)

@@ -149,13 +149,17 @@ func TestOfSeveralKeysThatAgeEachIsWarnedOfAsOneThatMayGo(t *testing.T) {
 	w := newWorld(t)
 	w.mode(guard.Enforce)
 	alice := w.user("alice", 200, 100)
-	want(t, "due, before", w.steps(t, w.night(t)), map[string]string{"alice-0": "warn", "alice-1": "warn"})
+	first := w.night(t)
+	want(t, "due, before", w.steps(t, first), map[string]string{"alice-0": "warn", "alice-1": "warn"})
+	want(t, "tally, before", first.Policies[0], guard.SweepTally{Policy: guard.MaxAge, Mode: guard.Enforce, Warn: 2})
 	for _, k := range w.bus.Warnings()[0].Keys {
 		want(t, "said to be the only one: "+k.ID, k.OnlyActive, false)
 	}
 	w.pass(day)
-	want(t, "due, between", w.steps(t, w.night(t)), map[string]string{"alice-0": "wait", "alice-1": "wait"})
-	for _, row := range w.report(t, w.bus.Sweeps()[1]) {
+	second := w.night(t)
+	want(t, "due, between", w.steps(t, second), map[string]string{"alice-0": "wait", "alice-1": "wait"})
+	want(t, "tally, between", second.Policies[0], guard.SweepTally{Policy: guard.MaxAge, Mode: guard.Enforce, Wait: 2})
+	for _, row := range w.report(t, second) {
 		want(t, "said about "+row.Key, row.Message, "")
 	}
 	w.nights(t, alice, func(int) { w.night(t) })
