@@ -1,7 +1,6 @@
 package sweep
 
 import (
-	"context"
 	"fmt"
 	"path"
 	"slices"
@@ -107,19 +106,6 @@ func (s *state) validate(now time.Time) error {
 
 // progress is another one whenever the sweep has come any further.
 func (s *state) progress() string { return fmt.Sprint(s.Phase, s.Offset, s.Published) }
-
-// unlessLate returns err, but for one that came because ctx ended while the sweep was still in the phase: then the state says
-// where to go on.
-func (s *state) unlessLate(ctx context.Context, at phase, err error) error {
-	select {
-	case <-ctx.Done():
-		if s.Phase == at {
-			return nil
-		}
-	default:
-	}
-	return err
-}
 
 // tally counts what is due about a key.
 func (s *state) tally(l line) {

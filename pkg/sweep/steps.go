@@ -13,6 +13,16 @@ import (
 // The steps of a sweep. Each gets the invocation's context and one that ends early enough to hand over; where a step could
 // not do all in that time, the state is still in its phase.
 
+// unlessLate returns err, but for one that came because ctx ended: then the state says where to go on.
+func unlessLate(ctx context.Context, err error) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	default:
+		return err
+	}
+}
+
 // begin says what day it is.
 func (s *Sweeper) begin(ctx context.Context, st *state) error {
 	past, err := s.Past.RecallSweeps(ctx)
@@ -56,7 +66,7 @@ func (s *Sweeper) readOn(ctx, working context.Context, st *state) error {
 	if guard.KindOf(failed) == guard.Throttled {
 		failed = nil // The limit of calls is used up, and the contract is none the worse for it.
 	}
-	failed = st.unlessLate(hurry, reading, failed)
+	failed = unlessLate(hurry, failed)
 	if failed == nil && st.Phase == reading && st.Offset == from {
 		failed = &guard.Error{
 			Kind: guard.Unavailable, Message: "Not one page of users could be read in the time of an invocation.",
@@ -115,7 +125,7 @@ func errNobody() error {
 // reportOn writes the report. It is there before anything is done.
 func (s *Sweeper) reportOn(_, working context.Context, st *state) error {
 	if err := s.report(working, st); err != nil {
-		return st.unlessLate(working, reporting, err)
+		return unlessLate(working, err)
 	}
 	if st.Phase = publishing; st.Stopped != nil {
 		st.Phase = finished
@@ -125,7 +135,7 @@ func (s *Sweeper) reportOn(_, working context.Context, st *state) error {
 }
 
 func (s *Sweeper) publishOn(_, working context.Context, st *state) error {
-	return st.unlessLate(working, publishing, s.publish(working, st))
+	return unlessLate(working, s.publish(working, st))
 }
 
 // handOver lets another invocation go on.
