@@ -115,15 +115,16 @@ func TestASweepMayDieAtAnyMoment(t *testing.T) {
 }
 
 func testDeath(t *testing.T, dies int, after bool) (calls int) {
+	t.Helper()
 	w := newWorld(t)
 	people := append(town(t, w), w.user("aging", 80, 1), w.user("unseen", -5, 1))
 	w.mode(guard.Enforce)
 	before := w.states(people...)
 
 	m := &mortal{Ledger: w.Ledger, Past: w.Past, Leases: w.Leases, Archive: w.Archive, Bus: w.Bus, dies: dies, after: after}
-	w.Sweeper.Ledger, w.Past, w.Leases, w.Archive, w.Bus = m, m, m, m, m
+	w.Ledger, w.Past, w.Leases, w.Archive, w.Bus = m, m, m, m, m
 	_, _ = w.Invoke(t.Context(), []byte(`{}`)) // Whatever it answers, nobody hears it.
-	w.Sweeper.Ledger, w.Past, w.Leases, w.Archive, w.Bus = m.Ledger, m.Past, m.Leases, m.Archive, m.Bus
+	w.Ledger, w.Past, w.Leases, w.Archive, w.Bus = m.Ledger, m.Past, m.Leases, m.Archive, m.Bus
 	w.carryOut(t)
 	w.deliver(t)
 	due, writes := changes(townDue()), len(changes(townDue()))

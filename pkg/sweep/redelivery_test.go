@@ -126,6 +126,7 @@ func TestNoPolicyIsArmedInTheMiddleOfASweep(t *testing.T) {
 }
 
 func testArmed(t *testing.T, arrange func(w *world)) {
+	t.Helper()
 	w := newWorld(t)
 	w.crowd(0, 150)
 	w.crowd(20, 0)
@@ -151,6 +152,7 @@ func TestAPolicyThatIsDisarmedMeanwhileIsNotCarriedOut(t *testing.T) {
 }
 
 func testDisarmed(t *testing.T, disarm func(w *world)) {
+	t.Helper()
 	w := newWorld(t)
 	w.crowd(20, 100)
 	w.crowd(20, 0)
