@@ -248,6 +248,8 @@ func TestOrders(t *testing.T) {
 		`{"mode": "enforce"}`:              "The payload cannot be read: it must not hold mode.",
 		`[]`:                               "The payload cannot be read: it must be an object.",
 		`{"source": "keyreeve", "detail-type": "Key Sweep Continued", "detail": {"offset": "1"}}`: "The state of the sweep cannot be read: offset must be a number.",
+		`{"source": "elsewhere", "detail-type": "Key Sweep Continued", "detail": {}}`:             "The payload cannot be read: it must not hold source.",
+		`{"source": "keyreeve", "detail-type": "Key Sweep Finished", "detail": {}}`:               "The payload cannot be read: it must not hold source.",
 	} {
 		t.Run(payload, func(t *testing.T) {
 			w := newWorld(t)
