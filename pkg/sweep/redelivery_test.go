@@ -83,6 +83,20 @@ func testTwoPages(t *testing.T) {
 	want(t, "keys in the report", len(w.report(t, swept)), 200)
 }
 
+func TestAListMayEndWithSomebodyKnown(t *testing.T) {
+	w := newWorld(t)
+	w.crowd(0, 99)
+	w.api.Fault = func(r *http.Request) ionostest.Fault {
+		if r.URL.Query().Get("offset") == "100" {
+			return shifted
+		}
+		return nil
+	}
+	result := w.night(t)
+	want(t, "stopped", result.Stopped, (*guard.SweepStop)(nil))
+	want(t, "users, with Keyreeve's own", result.Users, 100)
+}
+
 func TestAMessageThatComesAgainInBetweenSpoilsNoPlan(t *testing.T) { synctest.Test(t, testRepeat) }
 
 func testRepeat(t *testing.T) {
