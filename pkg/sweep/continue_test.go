@@ -129,7 +129,8 @@ func testCutOffPublishing(t *testing.T) {
 	want(t, "invocations", invocations, 2)
 	want(t, "sweeps announced", len(w.bus.Sweeps()), 1)
 	w.carryOut(t)
-	want(t, "requests", len(w.requested()), 30)
+	want(t, "requests, by id", len(w.requested()), 30)
+	want(t, "requests, each once", len(w.bus.Requests()), 30)
 	want(t, "writes", w.writes(), 30)
 }
 
