@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -194,4 +196,38 @@ func TestAStateThatNoSweepLeftIsRefused(t *testing.T) {
 			want(t, "sweeps announced", len(w.bus.Sweeps()), 0)
 		})
 	}
+}
+
+func TestAPlanThatCannotBeReadIsNotCarriedOut(t *testing.T) {
+	for name, damage := range map[string]func(plan []byte) []byte{
+		"it broke off":         func(plan []byte) []byte { return plan[:len(plan)-2] },
+		"it is something else": func([]byte) []byte { return []byte("<html>") },
+	} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { testDamaged(t, damage) }) })
+	}
+}
+
+func testDamaged(t *testing.T, damage func(plan []byte) []byte) {
+	t.Helper()
+	w := newWorld(t)
+	w.crowd(20, 100)
+	w.mode(guard.Enforce)
+	w.cutOff(t, 100, `{}`)
+	files, err := filepath.Glob(filepath.Join(w.reports, "*", "*", "plan*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("plans: %v, %v", files, err)
+	}
+	plan, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(files[0], damage(plan), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Invoke(t.Context(), []byte(w.continued(t)[0]))
+	if guard.KindOf(err) != guard.Unavailable || !strings.Contains(err.Error(), "The plan of the sweep cannot be read.") {
+		t.Errorf("error %v", err)
+	}
+	want(t, "requests", len(w.bus.Requests()), 0)
+	want(t, "sweeps announced", len(w.bus.Sweeps()), 0)
 }
