@@ -198,6 +198,17 @@ func TestTheLimitsOfTheBrakes(t *testing.T) {
 	}
 }
 
+func TestTheLimitIsThatOfTheSweepAndNotOfEachUser(t *testing.T) {
+	w := newWorld(t)
+	w.mode(guard.Enforce)
+	gone := w.api.AddUser(ionostest.User{Email: "gone@example.com", Inactive: true})
+	w.keys(gone, 10, 20)
+	w.Policy.MaxChanges = 1
+	result := w.sweep(t.Context(), t, `{}`)
+	want(t, "due", w.steps(t, result), map[string]string{"gone-0": "deactivate", "gone-1": "deactivate"})
+	want(t, "stopped", result.Stopped != nil && result.Stopped.Brake == guard.TooManyDue, true)
+}
+
 func TestDeletionsCountAsChanges(t *testing.T) {
 	w := newWorld(t)
 	w.crowd(3, 0)

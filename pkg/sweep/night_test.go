@@ -265,6 +265,25 @@ func TestASightingNeverTakesThePlaceOfAChange(t *testing.T) {
 	want(t, "the last change, an hour later", w.recall(t, alice).Changes["alice-0"].Reason, "found active")
 }
 
+func TestWhatASightingSays(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice", 50)
+	at := w.now().Add(-5 * day)
+	before := guard.Change{
+		Action: guard.Deactivate, At: at, OccurredAt: at, RequestID: "before", Reason: "lost", Source: "api", Events: []string{"e0"},
+		Actor: guard.Actor{Kind: guard.Operator, Email: "operator@example.com"}, ApprovedBy: guard.Actor{Kind: guard.ChatOps, Email: "carol@example.com"},
+		Overridden: []guard.Rule{guard.LastActiveKey},
+	}
+	if err := w.ledger.Record(t.Context(), alice.ID, guard.Memory{Changes: map[string]guard.Change{"alice-0": before}}); err != nil {
+		t.Fatal(err)
+	}
+	swept := w.night(t)
+	want(t, "change", w.recall(t, alice).Changes["alice-0"], guard.Change{
+		Action: guard.Activate, At: w.now(), OccurredAt: at, RequestID: swept.ID, Reason: "found active", Source: "sweep", Events: []string{"e0"},
+		Actor: guard.Actor{Kind: guard.Schedule, Name: "sweep"}, Seen: true,
+	})
+}
+
 func TestASightingIsNobodysDecision(t *testing.T) {
 	t.Run("that the key of somebody who left may be on", func(t *testing.T) {
 		w := newWorld(t)

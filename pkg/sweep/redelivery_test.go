@@ -106,6 +106,9 @@ func testRepeat(t *testing.T) {
 	w.crowd(20, 400)
 	w.mode(guard.Enforce)
 	w.cutOff(t, 200, `{}`)
+	if _, err := w.Invoke(t.Context(), []byte(`{}`)); guard.KindOf(err) != guard.Unavailable {
+		t.Errorf("another sweep in between: error %v", err)
+	}
 	w.cutOff(t, 400, w.continued(t)[0])
 	w.cutOff(t, 300, w.continued(t)[0]) // The same again does not come as far.
 	first, second := w.continued(t)[1], w.continued(t)[2]
