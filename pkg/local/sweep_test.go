@@ -81,7 +81,7 @@ func newSweptContract(w *workspace) *sweptContract {
 	s.fritz = w.contract.AddUser(ionostest.User{Email: email("fritz")})
 	s.gone = w.contract.AddKey(s.fritz.ID, ionostest.Key{Created: time.Now().AddDate(0, 0, -100), Modified: time.Now().AddDate(0, 0, -40)}).ID
 	for _, user := range []ionostest.User{s.otis, s.wanda, s.fritz} {
-		w.key(user, 5)
+		w.key(user, 10)
 	}
 	for i := range 30 {
 		other := w.contract.AddUser(ionostest.User{Email: email(fmt.Sprint("other", i))})

@@ -33,15 +33,15 @@ func (s *state) shrunk(last guard.SweepMemory, maxShare int) *guard.SweepStop {
 	return nil
 }
 
-// tooMany returns why the sweep has to stop if so many keys were changed: more than are left of the hour's limit, or than
-// the share of the contract allows.
+// tooMany returns why the sweep has to stop if so many keys were changed: more than it may have of what is left of the hour's
+// limit, or than the share of the contract allows.
 func (s *state) tooMany(due, recent, maxChanges, maxShare int) *guard.SweepStop {
 	var message, setting string
 	switch {
 	case due == 0:
 		return nil
-	case recent+due > maxChanges:
-		message = fmt.Sprintf("%d keys are due to be changed, and %d were changed in the last hour; the limit is %d.", due, recent, maxChanges)
+	case recent+due > maxChanges-maxChanges/4: // Somebody may leave in this hour, too.
+		message = fmt.Sprintf("%d keys are due to be changed, and %d were changed in the last hour; of %d in an hour a sweep leaves a quarter to others.", due, recent, maxChanges)
 		setting = "KEYREEVE_MAX_CHANGES"
 	case due > few && due*100 > s.Keys*maxShare:
 		message = fmt.Sprintf("%d of %d keys are due to be changed; the limit is %d %% of the contract.", due, s.Keys, maxShare)

@@ -56,7 +56,7 @@ func TestEachBrakeStopsTheSweepBeforeItDoesAnything(t *testing.T) {
 		{
 			name:    "more are due than may change in an hour",
 			arrange: func(_ *testing.T, w *world) { w.Policy.MaxChanges = 19 },
-			brake:   guard.TooManyDue, says: "20 keys are due to be changed, and 0 were changed in the last hour; the limit is 19.", reported: true,
+			brake:   guard.TooManyDue, says: "20 keys are due to be changed, and 0 were changed in the last hour; of 19 in an hour a sweep leaves a quarter to others.", reported: true,
 		},
 		{
 			name: "too many were changed in the last hour",
@@ -66,7 +66,7 @@ func TestEachBrakeStopsTheSweepBeforeItDoesAnything(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			brake: guard.TooManyDue, says: "20 keys are due to be changed, and 31 were changed in the last hour; the limit is 50.", reported: true,
+			brake: guard.TooManyDue, says: "20 keys are due to be changed, and 31 were changed in the last hour; of 50 in an hour a sweep leaves a quarter to others.", reported: true,
 		},
 		{
 			name:    "more are due than the share of the contract",
@@ -160,9 +160,10 @@ func TestTheLimitsOfTheBrakes(t *testing.T) {
 		limit, most int
 		stopped     guard.Brake
 	}{
-		{name: "as many as may change", due: 20, rest: 200, limit: 20, most: 100},
-		{name: "one more", due: 21, rest: 200, limit: 20, most: 100, stopped: guard.TooManyDue},
-		{name: "as many as are left", due: 20, rest: 200, recent: 30, limit: 50, most: 100},
+		{name: "as many as may change", due: 15, rest: 200, limit: 20, most: 100},
+		{name: "one more", due: 16, rest: 200, limit: 20, most: 100, stopped: guard.TooManyDue},
+		{name: "as many as are left", due: 20, rest: 200, recent: 18, limit: 50, most: 100},
+		{name: "one more than are left", due: 20, rest: 200, recent: 19, limit: 50, most: 100, stopped: guard.TooManyDue},
 		{name: "nothing, and the hour is used up", rest: 20, recent: 51, limit: 50, most: 100},
 		{name: "just the share", due: 20, rest: 180, limit: 50, most: 10},
 		{name: "one more than the share", due: 20, rest: 179, limit: 50, most: 10, stopped: guard.TooManyDue},

@@ -105,7 +105,7 @@ func (j judge) decide(l *line, reading guard.Reading, k guard.Key, warned []time
 		case k.Active && !reading.User.Active && j.mode(guard.InactiveUser) == mode:
 			l.Policy, l.Mode, l.Step = guard.InactiveUser, mode, guard.StepDeactivate
 		case k.Active && j.mode(guard.MaxAge) == mode:
-			l.Step, l.Due, l.Last = j.aging(k, warned, reading.Memory.Changes[k.ID])
+			l.Step, l.Due, l.Last = j.aging(k, warned, reading)
 			if l.Step != "" {
 				l.Policy, l.Mode = guard.MaxAge, mode
 			}
@@ -133,14 +133,14 @@ func (j judge) mode(policy guard.SweepPolicy) guard.SweepMode {
 
 // aging says what is due about an active key for its age, when it will be switched off at the earliest, and whether a
 // warning is the last one. Nothing is due about a key whose age nobody knows.
-func (j judge) aging(k guard.Key, warned []time.Time, last guard.Change) (step guard.SweepStep, off time.Time, final bool) {
+func (j judge) aging(k guard.Key, warned []time.Time, reading guard.Reading) (step guard.SweepStep, off time.Time, final bool) {
 	if !j.ages(k) {
 		return "", time.Time{}, false
 	}
 	tooOld, today := k.Created.Add(j.rules.MaxKeyAge), dayOf(j.now)
-	counting := j.counting(warned, k, last)
+	counting := j.counting(warned, k, reading.Memory.Changes[k.ID])
 	if len(counting) >= 2 {
-		off = latest(tooOld, dayOf(counting[1]).Add(lastWarning))
+		off = latest(latest(tooOld, dayOf(counting[1]).Add(lastWarning)), replaced(k, reading.Keys).Add(lastWarning))
 		if j.now.Before(off) {
 			return guard.StepWait, off, false
 		}
@@ -165,10 +165,24 @@ func (j judge) ages(k guard.Key) bool {
 	return k.Active && !k.Created.IsZero() && !j.now.Before(dayOf(k.Created.Add(j.rules.MaxKeyAge)).Add(-firstWarning))
 }
 
+// replaced is when the user got the first of the active keys that they have beside this one: from then on they can move what
+// uses it. It is zero where there is none.
+func replaced(k guard.Key, keys []guard.Key) time.Time {
+	for _, other := range keys { // The oldest comes first.
+		if other.Active && other.ID != k.ID {
+			return other.Created
+		}
+	}
+	return time.Time{}
+}
+
+// forgotten is how long a warning is remembered by whoever got it.
+const forgotten = 30 * day
+
 // counting returns the warnings that count for the key. Whoever had it switched on again is warned anew, and so is whoever
-// was warned when the limit was another.
+// was warned when the limit was another, or so long ago that they have forgotten it, as of an only key that stayed on.
 func (j judge) counting(warned []time.Time, k guard.Key, last guard.Change) []time.Time {
-	since := dayOf(k.Created.Add(j.rules.MaxKeyAge)).Add(-firstWarning)
+	since := latest(dayOf(k.Created.Add(j.rules.MaxKeyAge)).Add(-firstWarning), j.now.Add(-forgotten))
 	if last.Action == guard.Activate {
 		since = latest(since, last.At)
 	}

@@ -129,20 +129,31 @@ func TestWarningsOfAnotherLimitDoNotCount(t *testing.T) {
 	want(t, "step", w.steps(t, w.night(t)), map[string]string{"alice-0": "warn"})
 }
 
-func TestTheOnlyKeyIsWarnedOfAndStays(t *testing.T) {
-	w := newWorld(t)
-	w.mode(guard.Enforce)
-	alice := w.user("alice", 400)
-	off := w.nights(t, alice, func(night int) {
-		if night == 30 {
-			w.api.AddKey(alice.ID, ionostest.Key{ID: "another", Active: true, Created: w.now()})
-		}
-		w.night(t)
-	})
-	want(t, "the night in which it goes off: when there is another", off, 30)
-	warnings := w.bus.Warnings()
-	want(t, "warnings", len(warnings), 2)
-	want(t, "told that it is the only one", warnings[0].Keys[0].OnlyActive, true)
+func TestTheOnlyKeyStaysUntilItsOwnerCouldMove(t *testing.T) {
+	for name, c := range map[string]struct {
+		// made is the night in which there is another key, off the one in which the old one goes off.
+		made, off, warnings int
+	}{
+		"soon after the warnings": {made: 12, off: 12 + 7, warnings: 2},
+		// The warnings are forgotten by then, and there are two new ones.
+		"long after the warnings": {made: 30, off: 30 + 15, warnings: 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.mode(guard.Enforce)
+			alice := w.user("alice", 400)
+			off := w.nights(t, alice, func(night int) {
+				if night == c.made {
+					w.api.AddKey(alice.ID, ionostest.Key{ID: "another", Active: true, Created: w.now()})
+				}
+				w.night(t)
+			})
+			want(t, "night", off, c.off)
+			warnings := w.bus.Warnings()
+			want(t, "warnings", len(warnings), c.warnings)
+			want(t, "told that it is the only one", warnings[0].Keys[0].OnlyActive, true)
+		})
+	}
 }
 
 func TestOfSeveralKeysThatAgeEachIsWarnedOfAsOneThatMayGo(t *testing.T) {
