@@ -9,6 +9,7 @@
 //
 //	read.go     page by page, with what the ledger knows, into the plan
 //	policy.go   what is due about each key of one user: a pure function
+//	aging.go    when a key goes off for its age, and when its owner is warned
 //	brake.go    reasons to stop before anything is done
 //	publish.go  the report, the requests, the warnings
 package sweep
