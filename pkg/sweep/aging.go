@@ -65,7 +65,7 @@ func replaced(k guard.Key, keys []guard.Key) time.Time {
 // counting returns the warnings that count for the key. Whoever had it switched on again is warned anew, and so is whoever
 // was warned when the limit was another, or so long ago that they have forgotten it, as of an only key that stayed on.
 func (j judge) counting(warned []time.Time, k guard.Key, last guard.Change) []time.Time {
-	since := latest(dayOf(k.Created.Add(j.rules.MaxKeyAge)).Add(-firstWarning), j.now.Add(-forgotten))
+	since := latest(dayOf(k.Created.Add(j.rules.MaxKeyAge)).Add(-firstWarning), dayOf(j.now).Add(-forgotten))
 	if last.Action == guard.Activate {
 		since = latest(since, last.At)
 	}
