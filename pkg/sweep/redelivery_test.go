@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,19 +20,20 @@ import (
 	"keyreeve/pkg/ionos/ionostest"
 )
 
-// cutAt has the page at the offset hang when it is asked for the first time.
-func cutAt(offset int) ionostest.Plan {
-	var mu sync.Mutex
-	hung := false
-	return func(r *http.Request) ionostest.Fault {
-		mu.Lock()
-		defer mu.Unlock()
-		if hung || r.URL.Query().Get("offset") != strconv.Itoa(offset) {
-			return nil
-		}
-		hung = true
-		return ionostest.Hang()
+// cuts has the page at an offset hang when it is asked for the next time. The zero value cuts nothing off.
+type cuts struct{ offset atomic.Pointer[string] }
+
+func (c *cuts) at(offset int) {
+	next := strconv.Itoa(offset)
+	c.offset.Store(&next)
+}
+
+func (c *cuts) plan(r *http.Request) ionostest.Fault {
+	offset := c.offset.Load()
+	if offset == nil || r.URL.Query().Get("offset") != *offset || !c.offset.CompareAndSwap(offset, nil) {
+		return nil
 	}
+	return ionostest.Hang()
 }
 
 // shifted answers as if somebody had been added before the users of the page meanwhile.
@@ -62,9 +63,9 @@ func testTwoPages(t *testing.T) {
 	w.crowd(120, 80)
 	w.Policy.MaxChanges = 500
 	w.mode(guard.Enforce)
-	cut := cutAt(100)
+	w.cuts.at(100)
 	w.api.Fault = func(r *http.Request) ionostest.Fault {
-		if fault := cut(r); fault != nil {
+		if fault := w.cuts.plan(r); fault != nil {
 			return fault
 		}
 		if offset := r.URL.Query().Get("offset"); offset != "" && offset != "0" {
@@ -129,7 +130,7 @@ func testRepeat(t *testing.T) {
 // cutOff delivers a message to an invocation that comes as far as the page at the offset.
 func (w *world) cutOff(t *testing.T, offset int, body string) {
 	t.Helper()
-	w.api.Fault = cutAt(offset)
+	w.cuts.at(offset)
 	ctx, cancel := context.WithTimeout(t.Context(), finishing+time.Second)
 	defer cancel()
 	w.message(ctx, t, body)

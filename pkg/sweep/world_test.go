@@ -52,6 +52,8 @@ type world struct {
 	api       *ionostest.Server
 	bus       bustest.Bus
 	log       edgetest.Log
+	// cuts are pages of users that hang.
+	cuts cuts
 	// hangs says which calls of the bus are never answered.
 	hangs   func(body string) bool
 	reports string
@@ -67,7 +69,7 @@ type world struct {
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
 	w := &world{api: new(ionostest.Server), clock: time.Date(2026, time.November, 23, 2, 0, 5, 0, time.UTC), reports: tb.TempDir()}
-	w.api.Now, w.api.Unlimited = w.now, true
+	w.api.Now, w.api.Unlimited, w.api.Fault = w.now, true, w.cuts.plan
 	self := w.api.AddUser(ionostest.User{Email: "keyreeve@example.com", Administrator: true})
 	// In memory, so that the simulated time of testing/synctest goes on.
 	reach := func(handler http.Handler) http.RoundTripper {
