@@ -126,6 +126,9 @@ func readEnvironment(config *Config) (problems []string) {
 		if err := unsetEmpty(variable); err != nil {
 			problems = append(problems, err.Error())
 		}
+		if !wanted(field) { // Most are absent, and each costs a function some of its time to start.
+			continue
+		}
 		single := reflect.New(reflect.StructOf([]reflect.StructField{field}))
 		if err := envconfig.Process("", single.Interface()); err != nil {
 			problems = append(problems, problem(variable, field.Tag.Get("form"), err))
@@ -133,6 +136,12 @@ func readEnvironment(config *Config) (problems []string) {
 		fields.Field(i).Set(single.Elem().Field(0))
 	}
 	return append(problems, misspelt(known)...)
+}
+
+// wanted reports whether the library has something to do for a field: its variable is set, or must be, or has a default.
+func wanted(field reflect.StructField) bool {
+	_, set := os.LookupEnv(field.Tag.Get("envconfig"))
+	return set || field.Tag.Get("required") != "" || field.Tag.Get("default") != ""
 }
 
 // misspelt returns a sentence for each of our variables that is none: whoever sets it believes in a rule that does not
