@@ -41,7 +41,7 @@ func (s *state) tooMany(due, recent, maxChanges, maxShare int) *guard.SweepStop 
 	case due == 0:
 		return nil
 	case recent+due > maxChanges-maxChanges/4: // Somebody may leave in this hour, too.
-		message = fmt.Sprintf("%d keys are due to be changed, and %d were changed in the last hour; of %d in an hour a sweep leaves a quarter to others.", due, recent, maxChanges)
+		message = fmt.Sprintf("%d keys are due to be changed, and %d were changed in the last hour; a sweep may use three quarters of the limit, which is %d.", due, recent, maxChanges)
 		setting = "KEYREEVE_MAX_CHANGES"
 	case due > few && due*100 > s.Keys*maxShare:
 		message = fmt.Sprintf("%d of %d keys are due to be changed; the limit is %d %% of the contract.", due, s.Keys, maxShare)

@@ -56,7 +56,7 @@ func TestEachBrakeStopsTheSweepBeforeItDoesAnything(t *testing.T) {
 		{
 			name:    "more are due than may change in an hour",
 			arrange: func(_ *testing.T, w *world) { w.Policy.MaxChanges = 19 },
-			brake:   guard.TooManyDue, says: "20 keys are due to be changed, and 0 were changed in the last hour; of 19 in an hour a sweep leaves a quarter to others.", reported: true,
+			brake:   guard.TooManyDue, says: "20 keys are due to be changed, and 0 were changed in the last hour; a sweep may use three quarters of the limit, which is 19.", reported: true,
 		},
 		{
 			name: "too many were changed in the last hour",
@@ -66,7 +66,7 @@ func TestEachBrakeStopsTheSweepBeforeItDoesAnything(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			brake: guard.TooManyDue, says: "20 keys are due to be changed, and 31 were changed in the last hour; of 50 in an hour a sweep leaves a quarter to others.", reported: true,
+			brake: guard.TooManyDue, says: "20 keys are due to be changed, and 31 were changed in the last hour; a sweep may use three quarters of the limit, which is 50.", reported: true,
 		},
 		{
 			name:    "more are due than the share of the contract",
