@@ -299,13 +299,7 @@ func TestSlackFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.fault = func(call int, rw http.ResponseWriter) bool {
-				hit := call >= tt.from && call <= tt.to
-				if hit {
-					tt.answer(rw)
-				}
-				return hit
-			}
+			w.fault = calls(tt.from, tt.to, tt.answer)
 			batch := []guard.Finished{
 				outcome("r0", "alice@example.com", changed("00a1")), outcome("r1", "bob@example.com", changed("00b1")), outcome("r2", "dave@example.com", refused("00d1")),
 			}
@@ -333,12 +327,7 @@ func TestDigestFails(t *testing.T) {
 		batch = append(batch, outcome(fmt.Sprint(i), "dave@example.com", refused(fmt.Sprintf("00d%d", i))))
 	}
 	batch = append(batch, outcome("6", "alice@example.com", guard.KeyResult{ID: "00a1", Outcome: guard.Unchanged}), outcome("7", "alice@example.com", changed("00a2")))
-	w.fault = func(call int, rw http.ResponseWriter) bool {
-		if call == 1 {
-			status(503)(rw)
-		}
-		return call == 1
-	}
+	w.fault = calls(1, 1, status(503))
 	diff(t, "to deliver again", []string{"0", "1", "2", "3", "4", "5", "7"}, w.tell(t, batch...))
 	diff(t, "lines", 0, len(inChannel(w.slack)))
 	diff(t, "letters", 1, len(direct(w.slack, alice)))
@@ -411,12 +400,7 @@ func TestTwiceInABatch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	once := outcome("r1", "dave@example.com", refused("00d1"))
-	w.fault = func(call int, rw http.ResponseWriter) bool {
-		if call == 1 {
-			status(503)(rw)
-		}
-		return call == 1
-	}
+	w.fault = calls(1, 1, status(503))
 	batch := []guard.Finished{once, outcome("r2", "dave@example.com", refused("00d2")), once}
 	diff(t, "to deliver again", []string{"0", "2"}, w.tell(t, batch...))
 	diff(t, "to deliver again, later", []string{}, w.tell(t, batch...))

@@ -3,7 +3,6 @@ package notify_test
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"testing"
 
 	"keyreeve/pkg/guard"
@@ -74,12 +73,7 @@ func TestSweepWithoutAChannel(t *testing.T) {
 func TestSweepFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.fault = func(call int, rw http.ResponseWriter) bool {
-		if call == 2 {
-			status(503)(rw)
-		}
-		return call == 2
-	}
+	w.fault = calls(2, 2, status(503))
 	batch := []string{swept(t, sweep("s1")), swept(t, sweep("s2")), swept(t, sweep("s3"))}
 	diff(t, "to deliver again", []string{"1"}, deliver(t.Context(), t, w.queue, batch...))
 	mustSay(t, w.log.String(), `"ids":["s2"]`)

@@ -210,13 +210,7 @@ func TestWarningFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.fault = func(call int, rw http.ResponseWriter) bool {
-				hit := call >= tt.from && call <= tt.to
-				if hit {
-					tt.answer(rw)
-				}
-				return hit
-			}
+			w.fault = calls(tt.from, tt.to, tt.answer)
 			var batch []guard.OwnerWarning
 			for _, who := range people {
 				batch = append(batch, warning("s1", who, "00e1"))
@@ -247,12 +241,7 @@ func TestWarningFails(t *testing.T) {
 func TestNothingIsPassedOnAfterARateLimit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.fault = func(call int, rw http.ResponseWriter) bool {
-		if call == 2 {
-			status(429)(rw)
-		}
-		return call == 2
-	}
+	w.fault = calls(2, 2, status(429))
 	batch := []guard.OwnerWarning{warning("s1", "dave@example.com", "00d1"), warning("s1", "alice@example.com", "00a1")}
 	diff(t, "to deliver again", []string{"0", "1"}, w.warn(t, batch...))
 	diff(t, "calls", 2, w.calls)
