@@ -63,10 +63,12 @@ func (s *Sweeper) plan(ctx context.Context, st *state) iter.Seq2[line, error] {
 	}
 }
 
+// planPart goes through one part, and reports whether there may be another.
 func (s *Sweeper) planPart(ctx context.Context, name string, yield func(line, error) bool) (more bool) {
 	content, err := s.Archive.Get(ctx, name)
 	if err != nil {
-		return yield(line{}, err) && false
+		yield(line{}, err)
+		return false
 	}
 	defer func() { _ = content.Close() }()
 	decoder := json.NewDecoder(content)
